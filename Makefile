@@ -1,0 +1,49 @@
+# The only entry point; CI calls the same targets. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup build check format test test-unit test-e2e demo bench clean
+
+PNPM := scripts/pnpm
+# Arguments for demo and bench, for instance: make demo ARGS=--legacy
+ARGS ?=
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: node_modules/.ready ## install what is missing: system packages (as root) and node modules
+	@scripts/setup
+
+# Installed again exactly when the lock file or a package.json changed.
+node_modules/.ready: pnpm-lock.yaml package.json $(wildcard packages/*/package.json apps/*/package.json test-e2e/package.json)
+	@$(PNPM) install --frozen-lockfile --prefer-offline
+	@touch $@
+
+build: node_modules/.ready ## bundle dist/selfscale-agent.cjs and dist/selfscale-monitor.cjs
+	@node scripts/build.mjs
+
+check: node_modules/.ready ## types, lint, format
+	@$(PNPM) exec tsc -p .
+	@$(PNPM) exec eslint .
+	@$(PNPM) exec prettier --check --log-level warn .
+
+format: node_modules/.ready ## rewrite files in the house format
+	@$(PNPM) exec prettier --write --log-level warn .
+
+test: test-unit test-e2e ## every test, real guests included
+
+test-unit: setup build
+	@mkdir -p .cache/results
+	@$(PNPM) exec vitest run --project unit --reporter=default --reporter=json --outputFile.json=.cache/results/unit.json
+
+test-e2e: setup build
+	@mkdir -p .cache/results
+	@$(PNPM) exec vitest run --project e2e --reporter=verbose --reporter=json --outputFile.json=.cache/results/e2e.json
+
+demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metrics-based algorithm)
+	@$(PNPM) exec tsx test-e2e/demo/main.ts $(ARGS)
+
+bench: setup build ## measure, and print the figures with the machine they came from
+	@$(PNPM) exec tsx test-e2e/bench/main.ts $(ARGS)
+
+clean: ## remove what was built, the guest image and its saved states included
+	@rm -rf dist .cache coverage node_modules/.ready
