@@ -1,0 +1,130 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Size } from "@selfscale/protocol";
+import {
+  initialArbiter,
+  nodeUse,
+  stepArbiter,
+  type ArbiterState,
+  type Capacity,
+} from "./arbiter.ts";
+
+const GIB = 1024 ** 3;
+const nobody: Size = { milliCpu: 0, memBytes: 0 };
+const node = (capacity: Capacity, min = nobody) =>
+  initialArbiter(
+    capacity,
+    ["a", "b", "c"].map((name) => ({ name, min })),
+  );
+const size = (cpu: number, gib: number): Size => ({ milliCpu: cpu * 1000, memBytes: gib * GIB });
+
+function claim(state: ArbiterState, vm: string, want: Size, held: Size, now: number) {
+  const [after, changes] = stepArbiter(state, { kind: "claimed", vm, want, held }, now);
+  const permits = Object.fromEntries(changes.map((change) => [change.vm, change.permit]));
+  return { after, permits, changes };
+}
+
+describe("first come, first served", () => {
+  test("gives what is wanted while there is room, less the VM's overhead", () => {
+    const full = node({ size: size(4, 6), overheadPerVmBytes: GIB });
+    expect(claim(full, "a", size(2, 3), size(1, 1), 0).permits).toEqual({ a: size(2, 3) });
+    expect(claim(full, "a", size(2, 4), size(1, 1), 0).permits).toEqual({ a: size(2, 3) });
+  });
+
+  test("keeps room for the minimum of a VM that does not run yet", () => {
+    const full = node({ size: size(4, 4), overheadPerVmBytes: 0 }, size(1, 1));
+    expect(claim(full, "a", size(4, 4), size(1, 1), 0).permits).toEqual({ a: size(2, 2) });
+  });
+
+  test("serves who waited longest first when room appears, in part if need be", () => {
+    let full = node({ size: size(4, 4), overheadPerVmBytes: 0 });
+    ({ after: full } = claim(full, "a", size(1, 3), size(1, 3), 0));
+    ({ after: full } = claim(full, "b", size(1, 3), size(1, 1), 1));
+    ({ after: full } = claim(full, "c", size(1, 1), size(1, 0), 2));
+    const shrunk = claim(full, "a", size(1, 2), size(1, 2), 3);
+    expect(shrunk.permits["b"]).toEqual(size(1, 2)); // one of the two it waits for
+    expect(shrunk.permits["c"]).toBeUndefined(); // came later: still nothing
+  });
+
+  test("keeps a promise that is still wanted, and frees one that is not", () => {
+    let full = node({ size: size(4, 4), overheadPerVmBytes: 0 });
+    ({ after: full } = claim(full, "a", size(1, 4), size(1, 1), 0));
+    expect(claim(full, "b", size(1, 1), size(1, 0), 1).permits["b"]).toEqual(size(1, 0));
+    ({ after: full } = claim(full, "b", size(1, 1), size(1, 0), 1));
+    expect(claim(full, "a", size(1, 2), size(1, 1), 2).permits["b"]).toEqual(size(1, 1));
+  });
+
+  test("says that the node is full, until it is not", () => {
+    let full = node({ size: size(4, 2), overheadPerVmBytes: 0 });
+    const first = claim(full, "a", size(1, 3), size(1, 1), 0);
+    expect(first.changes).toEqual([{ vm: "a", permit: size(1, 2), isNodeFull: true }]);
+    full = first.after;
+    const content = claim(full, "a", size(1, 2), size(1, 1), 1);
+    expect(content.changes).toEqual([{ vm: "a", permit: size(1, 2), isNodeFull: false }]);
+  });
+
+  test("a QEMU that is gone leaves its room to who waits", () => {
+    let full = node({ size: size(4, 4), overheadPerVmBytes: 0 });
+    ({ after: full } = claim(full, "a", size(1, 3), size(1, 3), 0));
+    ({ after: full } = claim(full, "b", size(1, 3), size(1, 1), 1));
+    const [after, changes] = stepArbiter(full, { kind: "left", vm: "a" }, 2);
+    expect(changes).toEqual([{ vm: "b", permit: size(1, 3), isNodeFull: false }]);
+    expect(nodeUse(after).promised).toEqual(size(1, 3));
+  });
+
+  test("what is found above capacity is kept and reported, and nothing grows", () => {
+    let full = node({ size: size(4, 4), overheadPerVmBytes: 0 });
+    ({ after: full } = claim(full, "a", size(1, 6), size(1, 6), 0));
+    const other = claim(full, "b", size(1, 2), size(1, 1), 1);
+    expect(other.permits["b"]).toEqual(size(1, 1));
+    expect(nodeUse(other.after).isOvercommitted).toBe(true);
+  });
+});
+
+test("never promises more than the node has, whatever is claimed in whatever order", () => {
+  const claimOf = fc.record({
+    vm: fc.constantFrom("a", "b", "c"),
+    want: fc.record({ milliCpu: fc.nat(8000), memBytes: fc.nat(64) }),
+    hasGrown: fc.boolean(),
+    isLeaving: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(claimOf, { maxLength: 60 }), (claims) => {
+      const capacity = { milliCpu: 8000, memBytes: 64 };
+      let full = node({ size: capacity, overheadPerVmBytes: 2 });
+      // Own books: what each VM really took of what it was permitted.
+      const held = new Map<string, Size>();
+      const permits = new Map<string, Size>();
+      const learn = (changes: readonly { vm: string; permit: Size }[]) => {
+        for (const { vm, permit } of changes) permits.set(vm, permit);
+      };
+      let now = 0;
+      for (const { vm, want, hasGrown, isLeaving } of claims) {
+        now += 1;
+        if (isLeaving) {
+          const [after, changes] = stepArbiter(full, { kind: "left", vm }, now);
+          full = after;
+          held.delete(vm);
+          permits.delete(vm);
+          learn(changes);
+          continue;
+        }
+        const permit = permits.get(vm);
+        if (hasGrown && permit !== undefined) held.set(vm, permit);
+        const holds = held.get(vm) ?? { milliCpu: 0, memBytes: 0 };
+        const [after, changes] = stepArbiter(full, { kind: "claimed", vm, want, held: holds }, now);
+        full = after;
+        held.set(vm, holds);
+        learn(changes);
+        let cpu = 0;
+        let mem = 3 * 2; // every VM's overhead, running or not
+        for (const [name, size] of held) {
+          cpu += Math.max(size.milliCpu, permits.get(name)?.milliCpu ?? 0);
+          mem += Math.max(size.memBytes, permits.get(name)?.memBytes ?? 0);
+        }
+        expect(cpu).toBeLessThanOrEqual(capacity.milliCpu);
+        expect(mem).toBeLessThanOrEqual(capacity.memBytes);
+      }
+    }),
+  );
+});

@@ -1,0 +1,366 @@
+// The agent's side of one connection: handshake, ids, answers in time, health, what is nonsense. It knows no sizes policy.
+// Frames go in, news comes out; nothing here decides what a VM should have. Pure.
+import {
+  allocationFromSize,
+  decodeFromMonitor,
+  decodeHandshakeReply,
+  encodeFromAgent,
+  encodeRange,
+  checkTarget,
+  sizeFromAllocation,
+  MAX_INVALID_PER_MINUTE,
+  type FromAgent,
+  type FromMonitor,
+  type Size,
+  type VersionRange,
+} from "@selfscale/protocol";
+import { type AgentTimers } from "./timers.ts";
+import { type MonoMs, type VmAction } from "./types.ts";
+
+/** What we offer. `min` stays 1 until no deployed monitor is left: they abort on anything higher. */
+export const OFFERED: VersionRange = { min: 1, max: 2, features: ["size-report"] };
+
+const MINUTE_MS = 60_000;
+/** Close codes of RFC 6455. */
+const CLOSE_PROTOCOL_ERROR = 1002;
+const CLOSE_POLICY = 1008;
+
+export type AskKind = "HealthCheck" | "UpscaleNotification" | "DownscaleRequest";
+type Pending = Readonly<{ id: number; kind: AskKind; sentAt: MonoMs }>;
+
+/** A size named by the monitor. null per resource: not a size anybody could have. */
+export type Target = Readonly<{ milliCpu: number | null; memBytes: number | null }>;
+
+export type ScaleWish = Readonly<{
+  id: number;
+  target: Target;
+  reason: string | null;
+  ageMs: number | null;
+}>;
+
+export type DownscaleAnswer =
+  | Readonly<{ kind: "agreed" }>
+  | Readonly<{ kind: "refused"; status: string; reason: string | null; lowest: Size | null }>
+  | Readonly<{ kind: "failed"; problem: string }>;
+
+/** What the machine learns from the link. */
+export type LinkNews =
+  | Readonly<{ kind: "link-ready"; version: number; vm: string | null; memBytes: number | null }>
+  | Readonly<{ kind: "link-lost"; problem: string }>
+  | Readonly<{ kind: "scale-requested"; wish: ScaleWish }>
+  | Readonly<{ kind: "upscale-requested" }>
+  | Readonly<{ kind: "downscale-answered"; ask: number; answer: DownscaleAnswer }>
+  | Readonly<{ kind: "nonsense"; problem: string }>;
+
+export type LinkDown = Readonly<{ kind: "down" }>;
+export type LinkGreeting = Readonly<{ kind: "greeting"; link: number; deadline: MonoMs }>;
+export type LinkUp = Readonly<{
+  kind: "up";
+  link: number;
+  version: number;
+  wantsReports: boolean;
+  vm: string | null;
+  readyAt: MonoMs;
+  lastFrameAt: MonoMs;
+  nextId: number;
+  nextHealthAt: MonoMs;
+  misses: number;
+  pending: readonly Pending[];
+  /** When nonsense arrived, within the last minute. */
+  nonsenseAt: readonly MonoMs[];
+  /** The last ScaleRequest passed on; what the legal rate is measured against. */
+  passedWish: Readonly<{ wish: ScaleWish; at: MonoMs }> | null;
+  /** One that came too fast. The next one replaces it: a level, not an edge. */
+  heldWish: ScaleWish | null;
+}>;
+export type Link = LinkDown | LinkGreeting | LinkUp;
+
+export type LinkStep = Readonly<{
+  link: Link;
+  actions: readonly VmAction[];
+  news: readonly LinkNews[];
+}>;
+
+export const LINK_DOWN: LinkDown = { kind: "down" };
+
+/** The websocket is open: say what we speak. */
+export function openLink(id: number, now: MonoMs, timers: AgentTimers): LinkStep {
+  return {
+    link: { kind: "greeting", link: id, deadline: now + timers.handshakeMs },
+    actions: [{ kind: "send-frame", link: id, text: encodeRange(OFFERED) }],
+    news: [],
+  };
+}
+
+/** One frame from the monitor. Never throws on what it holds. */
+export function receiveFrame(link: Link, text: string, now: MonoMs, timers: AgentTimers): LinkStep {
+  if (link.kind === "down") return quiet(link);
+  if (link.kind === "greeting") return greet(link, text, now, timers);
+  const heard: LinkUp = { ...link, lastFrameAt: now };
+  const decoded = decodeFromMonitor(text);
+  if (!decoded.ok) return nonsense(heard, decoded.id ?? 0, decoded.problem, now);
+  return understand(heard, decoded.message, now, timers);
+}
+
+/** Deadlines: answers that did not come, health checks, a wish that had to wait. */
+export function tickLink(link: Link, now: MonoMs, timers: AgentTimers): LinkStep {
+  if (link.kind === "down") return quiet(link);
+  if (link.kind === "greeting") {
+    if (now < link.deadline) return quiet(link);
+    return giveUp(link.link, CLOSE_PROTOCOL_ERROR, "no handshake reply");
+  }
+  const news: LinkNews[] = [];
+  let up = link;
+  for (const request of link.pending) {
+    if (now < request.sentAt + timers.requestMs) continue;
+    up = { ...up, pending: up.pending.filter((other) => other.id !== request.id) };
+    if (request.kind === "DownscaleRequest") {
+      const problem = `no answer in ${timers.requestMs} ms`;
+      news.push({
+        kind: "downscale-answered",
+        ask: request.id,
+        answer: { kind: "failed", problem },
+      });
+    }
+    if (request.kind === "HealthCheck") up = { ...up, misses: up.misses + 1 };
+    if (up.misses >= timers.healthMisses) {
+      const lost = giveUp(up.link, CLOSE_POLICY, `${up.misses} health checks unanswered`);
+      return { ...lost, news: [...news, ...lost.news] };
+    }
+  }
+  const actions: VmAction[] = [];
+  if (now >= up.nextHealthAt) {
+    const asked = ask(up, { type: "HealthCheck", content: {} }, now);
+    up = { ...asked.link, nextHealthAt: now + timers.healthCheckMs };
+    actions.push(asked.action);
+  }
+  if (up.heldWish !== null && now >= wishDueAt(up, up.heldWish, timers)) {
+    news.push({ kind: "scale-requested", wish: up.heldWish });
+    up = { ...up, passedWish: { wish: up.heldWish, at: now }, heldWish: null };
+  }
+  return { link: up, actions, news };
+}
+
+/** When this link wants its next tick. */
+export function linkWakeAt(link: Link, timers: AgentTimers): MonoMs | null {
+  if (link.kind === "down") return null;
+  if (link.kind === "greeting") return link.deadline;
+  let at = link.nextHealthAt;
+  for (const request of link.pending) at = Math.min(at, request.sentAt + timers.requestMs);
+  if (link.heldWish !== null) at = Math.min(at, wishDueAt(link, link.heldWish, timers));
+  return at;
+}
+
+/** Something asked on an open link has gone unanswered this long, and nothing else came either. */
+export function isMute(link: Link, now: MonoMs, timers: AgentTimers): boolean {
+  if (link.kind !== "up" || now < link.lastFrameAt + timers.muteMs) return false;
+  return link.pending.some((request) => now >= request.sentAt + timers.muteMs);
+}
+
+type Request =
+  | Readonly<{ type: "HealthCheck"; content: Record<string, never> }>
+  | Readonly<{ type: "UpscaleNotification"; granted: Size }>
+  | Readonly<{ type: "DownscaleRequest"; target: Size }>;
+
+/** Send a request of ours; its even id names the answer. */
+export function ask(
+  link: LinkUp,
+  request: Request,
+  now: MonoMs,
+): { link: LinkUp; action: VmAction; id: number } {
+  const id = link.nextId;
+  const pending: Pending = { id, kind: request.type, sentAt: now };
+  return {
+    id,
+    link: { ...link, nextId: id + 2, pending: [...link.pending, pending] },
+    action: send(link.link, requestMessage(request, id)),
+  };
+}
+
+/** Send a message of ours that has no answer and no id of its own to wait for. */
+export function tell(
+  link: LinkUp,
+  message: (id: number) => FromAgent,
+): { link: LinkUp; action: VmAction } {
+  const id = link.nextId;
+  return { link: { ...link, nextId: id + 2 }, action: send(link.link, message(id)) };
+}
+
+export function send(link: number, message: FromAgent): VmAction {
+  return { kind: "send-frame", link, text: encodeFromAgent(message) };
+}
+
+function requestMessage(request: Request, id: number): FromAgent {
+  switch (request.type) {
+    case "HealthCheck":
+      return { type: "HealthCheck", content: {}, id };
+    case "UpscaleNotification": {
+      const granted = allocationFromSize(request.granted);
+      return { type: "UpscaleNotification", content: { granted }, id };
+    }
+    case "DownscaleRequest": {
+      const target = allocationFromSize(request.target);
+      return { type: "DownscaleRequest", content: { target }, id };
+    }
+    default:
+      return request satisfies never;
+  }
+}
+
+function greet(link: LinkGreeting, text: string, now: MonoMs, timers: AgentTimers): LinkStep {
+  const decoded = decodeHandshakeReply(text, OFFERED);
+  if (!decoded.ok) {
+    return giveUp(link.link, CLOSE_PROTOCOL_ERROR, `handshake reply: ${decoded.problem}`);
+  }
+  const reply = decoded.message;
+  if ("error" in reply) {
+    return giveUp(link.link, CLOSE_PROTOCOL_ERROR, `monitor refused: ${reply.error.slice(0, 80)}`);
+  }
+  const vm = reply.vm?.toLowerCase() ?? null;
+  return {
+    link: {
+      kind: "up",
+      link: link.link,
+      version: reply.version,
+      wantsReports: reply.version >= 2 && (reply.features ?? []).includes("size-report"),
+      vm,
+      readyAt: now,
+      lastFrameAt: now,
+      nextId: 2,
+      nextHealthAt: now + timers.healthCheckMs,
+      misses: 0,
+      pending: [],
+      nonsenseAt: [],
+      passedWish: null,
+      heldWish: null,
+    },
+    actions: [],
+    news: [{ kind: "link-ready", version: reply.version, vm, memBytes: reply.mem ?? null }],
+  };
+}
+
+function understand(
+  link: LinkUp,
+  message: FromMonitor,
+  now: MonoMs,
+  timers: AgentTimers,
+): LinkStep {
+  switch (message.type) {
+    case "UpscaleRequest":
+      return { link, actions: [], news: [{ kind: "upscale-requested" }] };
+    case "ScaleRequest":
+      return wished(link, readWish(message), now, timers);
+    case "HealthCheck":
+      return answered(link, message.id, "HealthCheck", now, (known) => ({
+        link: { ...known, misses: 0 },
+        actions: [],
+        news: [],
+      }));
+    case "UpscaleConfirmation":
+      return answered(link, message.id, "UpscaleNotification", now, quiet);
+    case "DownscaleResult":
+      return answered(link, message.id, "DownscaleRequest", now, (known) => ({
+        link: known,
+        actions: [],
+        news: [{ kind: "downscale-answered", ask: message.id, answer: readAnswer(message) }],
+      }));
+    case "InternalError":
+    case "InvalidMessage":
+      return failed(link, message.id, `${message.type}: ${message.error.slice(0, 200)}`);
+    default:
+      return message satisfies never;
+  }
+}
+
+/** A reply. Of the wrong kind, or to nothing we asked (any more), it is the peer's mistake. */
+function answered(
+  link: LinkUp,
+  id: number,
+  kind: AskKind,
+  now: MonoMs,
+  then: (link: LinkUp) => LinkStep,
+): LinkStep {
+  const request = link.pending.find((other) => other.id === id);
+  if (request?.kind !== kind) {
+    const problem =
+      request === undefined
+        ? `reply to id ${id}, which is unknown or already timed out`
+        : `reply of the wrong kind to ${request.kind} ${id}`;
+    return nonsense(link, id, problem, now);
+  }
+  return then({ ...link, pending: link.pending.filter((other) => other.id !== id) });
+}
+
+/** The monitor could not do what we asked. Never answered, or two sides would argue for ever. */
+function failed(link: LinkUp, id: number, problem: string): LinkStep {
+  const request = link.pending.find((other) => other.id === id);
+  const up = { ...link, pending: link.pending.filter((other) => other.id !== id) };
+  if (request?.kind !== "DownscaleRequest") {
+    return { link: up, actions: [], news: [{ kind: "nonsense", problem }] };
+  }
+  const answer = { kind: "failed", problem } as const;
+  return { link: up, actions: [], news: [{ kind: "downscale-answered", ask: id, answer }] };
+}
+
+function wished(link: LinkUp, wish: ScaleWish, now: MonoMs, timers: AgentTimers): LinkStep {
+  if (now < wishDueAt(link, wish, timers)) return quiet({ ...link, heldWish: wish });
+  return {
+    link: { ...link, passedWish: { wish, at: now }, heldWish: null },
+    actions: [],
+    news: [{ kind: "scale-requested", wish }],
+  };
+}
+
+/** Upward ones may come ten times a second, others once. */
+function wishDueAt(link: LinkUp, wish: ScaleWish, timers: AgentTimers): MonoMs {
+  if (link.passedWish === null) return link.readyAt;
+  const before = link.passedWish.wish.target;
+  const isUpward =
+    (wish.target.milliCpu ?? 0) > (before.milliCpu ?? 0) ||
+    (wish.target.memBytes ?? 0) > (before.memBytes ?? 0);
+  return link.passedWish.at + (isUpward ? timers.scaleUpwardMs : timers.scaleOtherMs);
+}
+
+function nonsense(link: LinkUp, id: number, problem: string, now: MonoMs): LinkStep {
+  const recent = [...link.nonsenseAt.filter((at) => at > now - MINUTE_MS), now];
+  if (recent.length > MAX_INVALID_PER_MINUTE) {
+    return giveUp(link.link, CLOSE_POLICY, `${recent.length} bad messages in a minute`);
+  }
+  const reply: FromAgent = { type: "InvalidMessage", content: { error: problem }, id };
+  return {
+    link: { ...link, nonsenseAt: recent },
+    actions: [send(link.link, reply)],
+    news: [{ kind: "nonsense", problem }],
+  };
+}
+
+function giveUp(link: number, code: number, reason: string): LinkStep {
+  return {
+    link: LINK_DOWN,
+    actions: [{ kind: "close-link", link, code, reason }],
+    news: [{ kind: "link-lost", problem: reason }],
+  };
+}
+
+function quiet(link: Link): LinkStep {
+  return { link, actions: [], news: [] };
+}
+
+function readWish(message: FromMonitor & { type: "ScaleRequest" }): ScaleWish {
+  return {
+    id: message.id,
+    target: checkTarget(message.target),
+    reason: message.reason ?? null,
+    ageMs: message.ageMs ?? null,
+  };
+}
+
+function readAnswer(message: FromMonitor & { type: "DownscaleResult" }): DownscaleAnswer {
+  if (message.Ok) return { kind: "agreed" };
+  return {
+    kind: "refused",
+    status: message.Status.slice(0, 200),
+    reason: message.reason ?? null,
+    lowest: message.lowest === undefined ? null : sizeFromAllocation(message.lowest),
+  };
+}

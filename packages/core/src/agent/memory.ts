@@ -1,0 +1,308 @@
+// Moving a VM's memory: growth in one jump, shrinking slice by slice, each slice agreed to by the monitor just before.
+// The guest goes on unplugging down to requested-size by itself, so requested is never more than one slice below actual.
+import { actualOf, requestedMemOf } from "./actual.ts";
+import { note, sayMem, warning } from "./explain.ts";
+import { gridOf, memCellUp } from "./grid.ts";
+import { ask } from "./link.ts";
+import { fellShort, wentWell } from "./pace.ts";
+import { shrinkObstacle, targetOf } from "./target.ts";
+import { type HypervisorFacts, type MemoryDevice, type MonoMs, type VmAction } from "./types.ts";
+import { mayResize, retryWakeAt, type MemoryMove, type VmState } from "./vm-state.ts";
+
+type Result = readonly [VmState, readonly VmAction[]];
+
+/** Bytes written to requested-size must be whole device blocks. */
+const SETTLE_MS = 5_000;
+
+/** Stage: see how the move in flight is doing, then begin the next one if there is need. */
+export function memoryStage(state: VmState, now: MonoMs): Result {
+  const { facts } = state;
+  const device = facts?.memoryDevice ?? null;
+  if (facts === null || device === null || state.hypervisorProblem !== null) {
+    return [state.memory.kind === "idle" ? state : { ...state, memory: { kind: "idle" } }, []];
+  }
+  const [progressed, first] = followUp(state, facts, device, now);
+  if (progressed.memory.kind !== "idle") return [progressed, first];
+  const [begun, second] = beginNext(progressed, facts, device, now);
+  return [begun, [...first, ...second]];
+}
+
+/** When memory wants to be looked at again. */
+export function memoryWakeAt(state: VmState): MonoMs | null {
+  const move = state.memory;
+  switch (move.kind) {
+    case "growing":
+    case "settling":
+      return move.until;
+    case "shrinking":
+      return Math.min(move.until, move.progressAt + state.timers.unplugStallMs);
+    case "agreed":
+      return move.since + state.timers.consentMs;
+    case "idle":
+      return retryWakeAt(state.memoryPace, state);
+    case "asking": // the link's own deadline ends it
+      return null;
+    default:
+      return move satisfies never;
+  }
+}
+
+function followUp(
+  state: VmState,
+  facts: HypervisorFacts,
+  device: MemoryDevice,
+  now: MonoMs,
+): Result {
+  const move = state.memory;
+  const actual = actualOf(facts).memBytes;
+  switch (move.kind) {
+    case "idle":
+      return [state, []];
+    case "growing":
+      return followGrowth(state, move, actual, now);
+    case "asking":
+      // A link that went, or a wish that rose, makes the answer worthless.
+      return state.link.kind === "up" && wantsLess(state, actual) ? [state, []] : idle(state);
+    case "agreed":
+      return actOnConsent(state, move, facts, device, now);
+    case "shrinking":
+      return followShrink(state, move, facts, device, now);
+    case "settling":
+      return requestedMemOf(facts) === move.toBytes || now >= move.until
+        ? idle(state)
+        : [state, []];
+    default:
+      return move satisfies never;
+  }
+}
+
+function followGrowth(
+  state: VmState,
+  move: MemoryMove & { kind: "growing" },
+  actual: number,
+  now: MonoMs,
+): Result {
+  const target = targetOf(state)?.memBytes ?? actual;
+  if (actual >= move.toBytes) {
+    const tookMs = now - move.since;
+    const data = { attempt: move.attempt, memBytes: actual, tookMs };
+    const done: VmState = {
+      ...state,
+      memory: { kind: "idle" },
+      memoryPace: wentWell(),
+      lastGrowthMs: { ...state.lastGrowthMs, mem: tookMs },
+    };
+    return [done, [note("resize-done", `Memory is ${sayMem(actual)} after ${tookMs} ms.`, data)]];
+  }
+  // The need rose while we were plugging: raise the same request rather than wait for it.
+  if (target > move.toBytes) return grow(state, target, now);
+  if (now < move.until) return [state, []];
+  const problem = `the guest plugged ${sayMem(actual)} of ${sayMem(move.toBytes)}`;
+  const data = { attempt: move.attempt, actualBytes: actual, requestedBytes: move.toBytes };
+  return [
+    {
+      ...state,
+      memory: { kind: "idle" },
+      memoryPace: fellShort(state.memoryPace, problem, now, state.timers),
+    },
+    [warning("resize-short", `Growing stopped: ${problem}.`, data)],
+  ];
+}
+
+function actOnConsent(
+  state: VmState,
+  move: MemoryMove & { kind: "agreed" },
+  facts: HypervisorFacts,
+  device: MemoryDevice,
+  now: MonoMs,
+): Result {
+  const actual = actualOf(facts).memBytes;
+  const isLate = now > move.since + state.timers.consentMs;
+  const isMoot =
+    shrinkObstacle(state) !== null || !mayResize(state) || !wantsLess(state, actual) || isLate;
+  if (isMoot) {
+    const [next] = idle(state);
+    return [next, [note("consent-void", "Agreed, but it no longer applies.", { ask: move.ask })]];
+  }
+  const toBytes = Math.max(move.toBytes, blockUp(actual - state.sliceBytes, facts, device));
+  const attempt = state.attempts + 1;
+  const shrinking: MemoryMove = {
+    kind: "shrinking",
+    attempt,
+    fromBytes: actual,
+    toBytes,
+    lowestBytes: actual,
+    progressAt: now,
+    until: now + state.timers.unplugSliceMs,
+  };
+  const text = `Unplugging to ${sayMem(toBytes)} from ${sayMem(actual)}, as agreed.`;
+  return [
+    { ...state, attempts: attempt, memory: shrinking },
+    [
+      note("resize-begun", text, {
+        attempt,
+        ask: move.ask,
+        fromBytes: actual,
+        requestedBytes: toBytes,
+      }),
+      { kind: "set-memory", attempt, requestedBytes: toBytes - facts.baseMemBytes },
+    ],
+  ];
+}
+
+function followShrink(
+  state: VmState,
+  move: MemoryMove & { kind: "shrinking" },
+  facts: HypervisorFacts,
+  device: MemoryDevice,
+  now: MonoMs,
+): Result {
+  const actual = actualOf(facts).memBytes;
+  const target = targetOf(state)?.memBytes ?? actual;
+  // Growth wins at once: one write undoes the rest of the shrink and plugs what is needed.
+  if (target > actual && mayResize(state)) return grow(state, target, now);
+  if (actual <= move.toBytes) {
+    const data = { attempt: move.attempt, memBytes: actual };
+    return [
+      { ...state, memory: { kind: "idle" }, memoryPace: wentWell() },
+      [note("resize-done", `Memory is ${sayMem(actual)}.`, data)],
+    ];
+  }
+  const obstacle = shrinkObstacle(state);
+  if (obstacle !== null) return settle(state, facts, device, now, obstacle);
+  if (!wantsLess(state, move.toBytes + 1)) {
+    return settle(state, facts, device, now, "the level rose");
+  }
+
+  const hasProgress = actual < move.lowestBytes;
+  const progressAt = hasProgress ? now : move.progressAt;
+  const isStalled = now >= progressAt + state.timers.unplugStallMs || now >= move.until;
+  if (!isStalled) {
+    return [
+      {
+        ...state,
+        memory: { ...move, lowestBytes: Math.min(actual, move.lowestBytes), progressAt },
+      },
+      [],
+    ];
+  }
+  const problem = `the guest gave back ${sayMem(move.fromBytes - actual)} of ${sayMem(move.fromBytes - move.toBytes)}`;
+  const data = { attempt: move.attempt, actualBytes: actual, requestedBytes: move.toBytes };
+  const isUseful = move.fromBytes - actual >= gridOf(facts, state.spec.hasQuota).memStepBytes;
+  const pace = fellShort(isUseful ? wentWell() : state.memoryPace, problem, now, state.timers);
+  const [settling, actions] = settle({ ...state, memoryPace: pace }, facts, device, now, problem);
+  return [settling, [note("resize-short", `Shrinking stopped: ${problem}.`, data), ...actions]];
+}
+
+function beginNext(
+  state: VmState,
+  facts: HypervisorFacts,
+  device: MemoryDevice,
+  now: MonoMs,
+): Result {
+  // Found unplugging with nobody's consent in hand (an agent died, a link dropped): stop it.
+  if (device.requestedBytes < device.sizeBytes) {
+    return settle(state, facts, device, now, "found unplugging without a consent");
+  }
+  const target = targetOf(state)?.memBytes;
+  if (target === undefined || !mayResize(state)) return [state, []];
+  const actual = actualOf(facts).memBytes;
+  if (target > actual) {
+    return now < state.memoryPace.retryAt && target <= requestedMemOf(facts)
+      ? [state, []]
+      : grow(state, target, now);
+  }
+  // More was requested than the guest has plugged, and it is no longer wanted: stop asking for it.
+  if (device.requestedBytes > device.sizeBytes && wantsLess(state, requestedMemOf(facts))) {
+    if (state.mode !== "held" && now >= state.memoryPace.retryAt) {
+      return settle(state, facts, device, now, "no longer wanted");
+    }
+  }
+  if (target < actual) return askForSlice(state, facts, target, now);
+  return [state, []];
+}
+
+function grow(state: VmState, toBytes: number, now: MonoMs): Result {
+  const { facts } = state;
+  const device = facts?.memoryDevice ?? null;
+  if (facts === null || device === null) return [state, []];
+  const attempt = state.attempts + 1;
+  const requestedBytes = toBytes - facts.baseMemBytes;
+  const text = `Plugging to ${sayMem(toBytes)} from ${sayMem(actualOf(facts).memBytes)}.`;
+  const actions: VmAction[] = [note("resize-begun", text, { attempt, requestedBytes: toBytes })];
+  // The same value again is no news to the guest's driver: one block less first wakes it up.
+  if (device.requestedBytes === requestedBytes) {
+    const kickBytes = requestedBytes - device.blockBytes;
+    actions.push({ kind: "set-memory", attempt, requestedBytes: kickBytes });
+  }
+  actions.push({ kind: "set-memory", attempt, requestedBytes });
+  const until = now + state.timers.plugMs;
+  const memory: MemoryMove = { kind: "growing", attempt, toBytes, since: now, until };
+  return [{ ...state, attempts: attempt, memory }, actions];
+}
+
+/** requested := actual, rounded up to the block. Takes nothing: it only stops what is going on. */
+function settle(
+  state: VmState,
+  facts: HypervisorFacts,
+  device: MemoryDevice,
+  now: MonoMs,
+  why: string,
+): Result {
+  const toBytes = blockUp(actualOf(facts).memBytes, facts, device);
+  const attempt = state.attempts + 1;
+  const memory: MemoryMove = { kind: "settling", attempt, toBytes, until: now + SETTLE_MS };
+  return [
+    { ...state, attempts: attempt, memory },
+    [
+      note("settled", `requested is ${sayMem(toBytes)} now, as actual: ${why}.`, { attempt }),
+      { kind: "set-memory", attempt, requestedBytes: toBytes - facts.baseMemBytes },
+    ],
+  ];
+}
+
+function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now: MonoMs): Result {
+  const { link, memoryPace } = state;
+  if (link.kind !== "up" || shrinkObstacle(state) !== null) return [state, []];
+  if (state.cpu.kind === "asking") return [state, []]; // one question at a time
+  const grid = gridOf(facts, state.spec.hasQuota);
+  const actual = actualOf(facts);
+  const slice = Math.max(target, memCellUp(actual.memBytes - state.sliceBytes, grid));
+  const lowest = memoryPace.lowest === null ? 0 : memCellUp(memoryPace.lowest, grid);
+  // A monitor that refuses even what it offered is not asked again before the pause is over.
+  const isLowest = lowest > slice;
+  if (!isLowest && now < memoryPace.retryAt) return [state, []];
+  const toBytes = isLowest ? lowest : slice;
+  if (toBytes >= actual.memBytes) {
+    // Even the lowest it would agree to is no shrink: wait out the pause, then ask for a slice.
+    return [{ ...state, memoryPace: { ...memoryPace, lowest: null } }, []];
+  }
+  const asked = ask(
+    link,
+    { type: "DownscaleRequest", target: { milliCpu: actual.milliCpu, memBytes: toBytes } },
+    now,
+  );
+  return [
+    {
+      ...state,
+      link: asked.link,
+      memory: { kind: "asking", ask: asked.id, toBytes, isLowest },
+      memoryPace: { ...memoryPace, lowest: null },
+    },
+    [asked.action],
+  ];
+}
+
+/** The VM is wanted below this. */
+function wantsLess(state: VmState, bytes: number): boolean {
+  return state.want !== null && state.want.memBytes < bytes;
+}
+
+function blockUp(bytes: number, facts: HypervisorFacts, device: MemoryDevice): number {
+  const above = Math.max(0, bytes - facts.baseMemBytes);
+  return facts.baseMemBytes + Math.ceil(above / device.blockBytes) * device.blockBytes;
+}
+
+function idle(state: VmState): Result {
+  return [{ ...state, memory: { kind: "idle" } }, []];
+}

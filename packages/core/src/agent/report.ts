@@ -1,0 +1,269 @@
+// What the monitor is told: ScaleResponse to each wish, UpscaleNotification of what is really there, SizeReport of the ladder.
+import {
+  allocationFromSize,
+  worstOutcome,
+  type AgentReason,
+  type FromAgent,
+  type Outcome,
+  type Size,
+} from "@selfscale/protocol";
+import { actualOf, requestedMemOf } from "./actual.ts";
+import { boundsOnGrid, clampToBounds, cpuCellUp, gridOf, memCellUp } from "./grid.ts";
+import { ask, send, tell } from "./link.ts";
+import { targetOf } from "./target.ts";
+import { same } from "./want.ts";
+import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
+import { type VmState } from "./vm-state.ts";
+
+type Result = readonly [VmState, readonly VmAction[]];
+
+/** A change of the agent's CPU readings smaller than this is not news by itself. Cores, and share. */
+const CPU_NEWS = 0.05;
+const CPU_NEWS_EVERY_MS = 1_000;
+
+/** The second rung from the right: what QEMU and the kernel were last told. */
+export function requestedOf(state: VmState, facts: HypervisorFacts): Size {
+  const actual = actualOf(facts);
+  const inFlight =
+    state.cpu.kind === "growing" || state.cpu.kind === "shrinking" ? state.cpu.toMilli : null;
+  return {
+    milliCpu: inFlight ?? state.advisedMilli ?? actual.milliCpu,
+    memBytes: requestedMemOf(facts),
+  };
+}
+
+/** The permit as the VM can use it: on the grid, never below what it holds. */
+export function permitOf(state: VmState, facts: HypervisorFacts): Size {
+  return targetOf(state) ?? actualOf(facts);
+}
+
+/** Why the size is what it is: the one word that binds most. null: simply on its way. */
+export function reasonOf(state: VmState, facts: HypervisorFacts): AgentReason | null {
+  const actual = actualOf(facts);
+  const grid = gridOf(facts, state.spec.hasQuota);
+  const bounds = boundsOnGrid(state.spec.bounds, grid);
+  if (state.hypervisorProblem !== null || state.refusal !== null) return "stuck";
+  if (facts.runState !== "running") return "paused";
+  if (state.identity === "mismatched") return "stuck";
+  if (state.isNodeFull) return "node-full";
+  const want = state.want ?? actual;
+  const failed =
+    (state.memoryPace.failures > 0 && want.memBytes > actual.memBytes) ||
+    (state.cpuPace.failures > 0 && want.milliCpu > actual.milliCpu);
+  if (failed) return "stuck";
+  if (actual.memBytes > bounds.max.memBytes) return "above-max";
+  const level = state.mode === "compute-controlled" ? (state.level?.size ?? null) : null;
+  if (level !== null && facts.memoryDevice === null && level.memBytes > actual.memBytes) {
+    return "no-memory-device";
+  }
+  if (!state.spec.hasQuota && state.advisedMilli !== null) return "no-cpu-quota";
+  if (level !== null && isCut(level, want)) return "bounds";
+  if (!same(actual, want)) return null;
+  return "met";
+}
+
+/** Stage: answer the last ScaleRequest, once the node has answered for it. */
+export function answerStage(state: VmState, _now: MonoMs): Result {
+  const { link, answerDue } = state;
+  if (answerDue === null) return [state, []];
+  const answered: VmState = { ...state, answerDue: null };
+  if (link.kind !== "up" || link.version < 2) return [answered, []];
+  const { facts, want, permit } = state;
+  if (facts === null || want === null || permit === null || state.hypervisorProblem !== null) {
+    // The size can't be changed or isn't known: it stays wanted, and no promise is made.
+    const resources = { cpu: deferred("stuck"), mem: deferred("stuck") };
+    const permit = facts === null ? state.spec.bounds.min : actualOf(facts);
+    return [answered, [scaleResponse(state, answerDue.id, resources, permit, null)]];
+  }
+  if (state.isPermitPending) return [state, []];
+
+  const grid = gridOf(facts, state.spec.hasQuota);
+  const wished = {
+    milliCpu: answerDue.target.milliCpu ?? want.milliCpu,
+    memBytes: answerDue.target.memBytes ?? want.memBytes,
+  };
+  const fit = clampToBounds(wished, state.spec.bounds, grid);
+  const given = permitOf(state, facts);
+  const isHeld = state.identity === "mismatched" || state.refusal !== null;
+  const resource = (
+    isRefused: boolean,
+    wish: number,
+    cell: number,
+    fitted: number,
+    allowed: number,
+    isFixed: boolean,
+  ): Resource => {
+    if (isRefused) return { outcome: "refused" };
+    if (isHeld) return deferred("stuck");
+    if (allowed < fitted) return deferred("node-full");
+    if (fitted < cell)
+      return { outcome: "clamped", reason: isFixed ? "no-memory-device" : "bounds" };
+    if (fitted > cell) return { outcome: "clamped", reason: "bounds" };
+    return wish === cell ? { outcome: "accepted" } : { outcome: "accepted", reason: "grid" };
+  };
+  const resources = {
+    cpu: resource(
+      answerDue.target.milliCpu === null,
+      wished.milliCpu,
+      cpuCellUp(wished.milliCpu, grid),
+      fit.milliCpu,
+      given.milliCpu,
+      false,
+    ),
+    mem: resource(
+      answerDue.target.memBytes === null,
+      wished.memBytes,
+      facts.memoryDevice === null ? wished.memBytes : memCellUp(wished.memBytes, grid),
+      fit.memBytes,
+      given.memBytes,
+      facts.memoryDevice === null,
+    ),
+  };
+  return [
+    answered,
+    [scaleResponse(state, answerDue.id, resources, given, etaMs(state, facts, given))],
+  ];
+}
+
+/** Stage: tell the monitor of growth that is really there. Never of memory that is not. */
+export function notifyStage(state: VmState, now: MonoMs): Result {
+  const { facts, link } = state;
+  if (facts === null || link.kind !== "up" || state.identity === "mismatched") return [state, []];
+  const actual = actualOf(facts);
+  const known = state.notified;
+  // What it had when the link came up is its own knowledge; only what is added is news.
+  if (known === null) return [{ ...state, notified: actual }, []];
+  const isGrowing = state.memory.kind === "growing" || state.cpu.kind === "growing";
+  const grew = actual.memBytes > known.memBytes || actual.milliCpu > known.milliCpu;
+  if (!grew) {
+    const isLess = actual.memBytes < known.memBytes || actual.milliCpu < known.milliCpu;
+    return [isLess ? { ...state, notified: actual } : state, []];
+  }
+  // Plugging arrives in pieces; one notification when a resource is done is enough.
+  const memDone = actual.memBytes > known.memBytes && state.memory.kind !== "growing";
+  const cpuDone = actual.milliCpu > known.milliCpu && state.cpu.kind !== "growing";
+  if (isGrowing && !memDone && !cpuDone) return [state, []];
+  const asked = ask(link, { type: "UpscaleNotification", granted: actual }, now);
+  return [{ ...state, link: asked.link, notified: actual }, [asked.action]];
+}
+
+/** Stage: SizeReport: first thing on the link, on every change, and now and then. */
+export function reportStage(state: VmState, now: MonoMs): Result {
+  const { facts, link, timers, reported } = state;
+  if (facts === null || link.kind !== "up" || !link.wantsReports || state.want === null) {
+    return [state, []];
+  }
+  const size = sizeReport(state, facts);
+  const text = JSON.stringify(size);
+  const cpu = readings(facts);
+  if (reported !== null) {
+    const age = now - reported.at;
+    const isChange = reported.text !== text;
+    // Under a fractional quota these two are the only truth the guest can have about its CPU.
+    const isCpuNews =
+      isLimited(facts) &&
+      age >= CPU_NEWS_EVERY_MS &&
+      (differs(reported.cpuUsed, cpu.cpuUsed) || differs(reported.throttled, cpu.throttled));
+    const isDue =
+      age >= timers.reportEveryMs || ((isChange || isCpuNews) && age >= timers.reportMinMs);
+    if (!isDue) return [state, []];
+  }
+  const content = {
+    ...size,
+    ...(cpu.cpuUsed === null ? {} : { cpuUsed: cpu.cpuUsed }),
+    ...(cpu.throttled === null ? {} : { throttledShare: cpu.throttled }),
+  };
+  const told = tell(link, (id) => ({ type: "SizeReport", content, id }));
+  return [{ ...state, link: told.link, reported: { text, at: now, ...cpu } }, [told.action]];
+}
+
+/** When the next report may go out. */
+export function reportWakeAt(state: VmState): MonoMs | null {
+  const { link, reported, timers, facts } = state;
+  if (link.kind !== "up" || !link.wantsReports || reported === null || facts === null) return null;
+  const isChanged = reported.text !== JSON.stringify(sizeReport(state, facts));
+  return reported.at + (isChanged ? timers.reportMinMs : timers.reportEveryMs);
+}
+
+type Resource = Readonly<{ outcome: Outcome; reason?: AgentReason }>;
+type SizeReport = Extract<FromAgent, { type: "SizeReport" }>["content"];
+
+function sizeReport(state: VmState, facts: HypervisorFacts): SizeReport {
+  const grid = gridOf(facts, state.spec.hasQuota);
+  const bounds = boundsOnGrid(state.spec.bounds, grid);
+  const reason = reasonOf(state, facts);
+  return {
+    actual: allocationFromSize(actualOf(facts)),
+    requested: allocationFromSize(requestedOf(state, facts)),
+    permit: allocationFromSize(permitOf(state, facts)),
+    bounds: { min: allocationFromSize(bounds.min), max: allocationFromSize(bounds.max) },
+    step: {
+      cpu: grid.cpuStepMilli / 1000,
+      // Fixed memory has no steps; the smallest legal number says "any size is its own cell".
+      mem: Math.max(1, grid.memStepBytes),
+    },
+    ...(reason === null ? {} : { reason }),
+  };
+}
+
+function scaleResponse(
+  state: VmState,
+  id: number,
+  resources: { cpu: Resource; mem: Resource },
+  permit: Size,
+  eta: number | null,
+): VmAction {
+  if (state.link.kind !== "up") throw new Error("a ScaleResponse needs an open link");
+  return send(state.link.link, {
+    type: "ScaleResponse",
+    content: {
+      outcome: worstOutcome(resources.cpu.outcome, resources.mem.outcome),
+      resources,
+      permit: allocationFromSize(permit),
+      ...(eta === null ? {} : { etaMs: eta }),
+    },
+    id,
+  });
+}
+
+function deferred(reason: AgentReason): Resource {
+  return { outcome: "deferred", reason };
+}
+
+/** Growth only, from how long it took last time; shrinking takes what the guest takes. */
+function etaMs(state: VmState, facts: HypervisorFacts, given: Size): number | null {
+  const actual = actualOf(facts);
+  if (facts.runState !== "running") return null;
+  const needs = [
+    given.memBytes > actual.memBytes ? state.lastGrowthMs.mem : 0,
+    given.milliCpu > actual.milliCpu ? state.lastGrowthMs.cpu : 0,
+  ];
+  let eta = 0;
+  for (const need of needs) {
+    if (need === null) return null;
+    eta = Math.max(eta, need);
+  }
+  return Math.round(eta);
+}
+
+/** The wish lies outside the bounds: what is wanted instead differs by more than rounding up. */
+function isCut(level: Size, want: Size): boolean {
+  return want.memBytes < level.memBytes || want.milliCpu < level.milliCpu;
+}
+
+function isLimited(facts: HypervisorFacts): boolean {
+  return facts.quotaMilliCpu !== null && facts.quotaMilliCpu < facts.vcpusPlugged * 1000;
+}
+
+function readings(facts: HypervisorFacts): { cpuUsed: number | null; throttled: number | null } {
+  const round = (value: number) => Math.round(value * 1000) / 1000;
+  return {
+    cpuUsed: facts.cpuUsedMilli === null ? null : round(facts.cpuUsedMilli / 1000),
+    // Periods and throttled periods are not read at one instant: the share may come out above 1.
+    throttled: facts.throttledShare === null ? null : Math.min(1, round(facts.throttledShare)),
+  };
+}
+
+function differs(before: number | null, after: number | null): boolean {
+  return Math.abs((before ?? 0) - (after ?? 0)) >= CPU_NEWS;
+}

@@ -1,0 +1,62 @@
+// One VM's ladder and why, as plain data: for `status`, the demo's table and whoever asks.
+import { type Bounds, type Size } from "@selfscale/protocol";
+import { actualOf, heldOf } from "./actual.ts";
+import { permitOf, reasonOf, requestedOf } from "./report.ts";
+import { type ControlMode, type VmState } from "./vm-state.ts";
+
+export type VmStatus = Readonly<{
+  name: string;
+  mode: ControlMode;
+  /** The ladder. null where nothing is known yet. */
+  desired: Size | null;
+  permit: Size | null;
+  requested: Size | null;
+  actual: Size | null;
+  held: Size | null;
+  bounds: Bounds;
+  /** The monitor's own word for its last wish. */
+  wishReason: string | null;
+  /** What binds: one of the agent's reasons; null while simply on its way. */
+  reason: string | null;
+  moving: Readonly<{ memory: string; cpu: string }>;
+  /** What went wrong last, for people. Empty when nothing did. */
+  problems: readonly string[];
+  link: Readonly<{ state: string; version: number | null; identity: string }>;
+  legacyGoal: number | null;
+  cpuUsedMilli: number | null;
+  throttledShare: number | null;
+}>;
+
+export function vmStatus(state: VmState): VmStatus {
+  const { facts, link } = state;
+  const level = state.mode === "compute-controlled" ? (state.level?.size ?? null) : null;
+  const problems = [
+    state.refusal,
+    state.hypervisorProblem,
+    state.linkProblem,
+    state.memoryPace.problem,
+    state.cpuPace.problem,
+  ].filter((problem) => problem !== null);
+  return {
+    name: state.spec.name,
+    mode: state.mode,
+    desired: level ?? state.want,
+    permit: facts === null ? null : permitOf(state, facts),
+    requested: facts === null ? null : requestedOf(state, facts),
+    actual: facts === null ? null : actualOf(facts),
+    held: facts === null ? null : heldOf(facts, 0),
+    bounds: state.spec.bounds,
+    wishReason: state.level?.reason ?? null,
+    reason: facts === null ? "stuck" : reasonOf(state, facts),
+    moving: { memory: state.memory.kind, cpu: state.cpu.kind },
+    problems,
+    link: {
+      state: link.kind,
+      version: link.kind === "up" ? link.version : null,
+      identity: state.identity,
+    },
+    legacyGoal: null,
+    cpuUsedMilli: facts?.cpuUsedMilli ?? null,
+    throttledShare: facts?.throttledShare ?? null,
+  };
+}

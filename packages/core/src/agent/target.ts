@@ -1,0 +1,36 @@
+// From want and permit to the next target, and whether a shrink may even be asked for. Pure arithmetic on the state.
+import { type Size } from "@selfscale/protocol";
+import { actualOf } from "./actual.ts";
+import { cpuCellDown, gridOf, memCellDown } from "./grid.ts";
+import { type VmState } from "./vm-state.ts";
+
+/**
+ * Where to go now: growth as far as the node permits (rounded down to the grid), shrinking all the
+ * way. null until the node has answered once.
+ */
+export function targetOf(state: VmState): Size | null {
+  const { facts, want, permit } = state;
+  if (facts === null || want === null || permit === null) return null;
+  const actual = actualOf(facts);
+  const grid = gridOf(facts, state.spec.hasQuota);
+  const permitMem = memCellDown(permit.memBytes, grid);
+  const permitCpu = cpuCellDown(permit.milliCpu, grid);
+  return {
+    memBytes:
+      want.memBytes <= actual.memBytes
+        ? want.memBytes
+        : Math.max(actual.memBytes, Math.min(want.memBytes, permitMem)),
+    milliCpu:
+      want.milliCpu <= actual.milliCpu
+        ? want.milliCpu
+        : Math.max(actual.milliCpu, Math.min(want.milliCpu, permitCpu)),
+  };
+}
+
+/** Why nothing may be taken from this VM now; null when it may be asked. */
+export function shrinkObstacle(state: VmState): string | null {
+  if (state.link.kind !== "up") return "no monitor to ask";
+  if (state.identity === "mismatched") return "the monitor belongs to another VM";
+  if (state.identity !== "proven") return "nothing proves that the monitor lives in this VM";
+  return null;
+}

@@ -1,0 +1,312 @@
+// A small world around one or more VM machines, in virtual time: QEMU, guest, monitor and node, all scripted and exact.
+// For tests only. It keeps its own books and never reads the machine's state to know what is true.
+import { type Bounds, type Size } from "@selfscale/protocol";
+
+import { initialArbiter, stepArbiter, type ArbiterState, type Capacity } from "../arbiter.ts";
+import { stepVm, vmWakeAt } from "../machine.ts";
+import { AGENT_TIMERS } from "../timers.ts";
+import { type HypervisorFacts, type VmAction, type VmEvent, type VmSpec } from "../types.ts";
+import { initialVm, type VmState } from "../vm-state.ts";
+
+export const MIB = 1024 * 1024;
+export const GIB = 1024 * MIB;
+export const UUID = "11111111-2222-3333-4444-555555555555";
+
+export const size = (cpu: number, mib: number): Size => ({
+  milliCpu: cpu * 1000,
+  memBytes: mib * MIB,
+});
+export const bounds = (min: Size, max: Size): Bounds => ({ min, max });
+
+export type Frame = Readonly<Record<string, unknown> & { type?: string; id?: number }>;
+
+/** What the scripted monitor does when it is asked. */
+export type MonitorScript = {
+  version: number;
+  uuid: string | null;
+  memBytes: number | null;
+  /** Its process hangs: it reads and answers nothing more. */
+  isMute: boolean;
+  /** Answer to a DownscaleRequest; null: none at all. */
+  consent: (target: { cpu: number; mem: number }) => Record<string, unknown> | null;
+};
+
+const PLUG_BYTES_PER_MS = 8 * MIB; // 1 GiB in 128 ms, as measured under TCG
+const UNPLUG_BYTES_PER_MS = 0.18 * MIB; // 5.5 ms per MiB, as measured
+
+export class RigVm {
+  readonly name: string;
+  state: VmState;
+  /** Frames the agent sent, decoded; and everything it explained. */
+  frames: Frame[] = [];
+  notes: string[] = [];
+  facts: HypervisorFacts;
+  isPresent = true;
+  /** The guest can't give back memory below this much plugged. */
+  unpluggableBytes = 0;
+  /** The guest plugs no more than this. */
+  pluggableBytes = Infinity;
+  monitor: MonitorScript = {
+    version: 2,
+    uuid: UUID,
+    memBytes: null,
+    isMute: false,
+    consent: () => ({ Ok: true, Status: "ok" }),
+  };
+  link = 0;
+  isLinked = false;
+  nextId = 3;
+  /** (consented target in bytes) of every DownscaleRequest that was agreed to. */
+  consents: number[] = [];
+  memoryCommands: { at: number; requestedBytes: number; actualBytes: number }[] = [];
+  pending: VmEvent[] = [];
+
+  constructor(spec: VmSpec, sliceBytes: number) {
+    this.name = spec.name;
+    this.state = initialVm(spec, AGENT_TIMERS, sliceBytes);
+    this.facts = {
+      process: "qemu-1",
+      uuid: UUID,
+      runState: "running",
+      baseMemBytes: 512 * MIB,
+      memoryDevice: { sizeBytes: 0, requestedBytes: 0, maxBytes: 2 * GIB, blockBytes: 2 * MIB },
+      vcpusPlugged: 1,
+      vcpusMax: 4,
+      quotaMilliCpu: spec.hasQuota ? 1000 : null,
+      cpuUsedMilli: 100,
+      throttledShare: spec.hasQuota ? 0 : null,
+    };
+  }
+
+  get actual(): Size {
+    const quota = this.facts.quotaMilliCpu ?? Infinity;
+    return {
+      milliCpu: Math.min(quota, this.facts.vcpusPlugged * 1000),
+      memBytes: this.facts.baseMemBytes + (this.facts.memoryDevice?.sizeBytes ?? 0),
+    };
+  }
+
+  setDevice(change: Partial<NonNullable<HypervisorFacts["memoryDevice"]>>): void {
+    if (this.facts.memoryDevice === null) return;
+    this.facts = { ...this.facts, memoryDevice: { ...this.facts.memoryDevice, ...change } };
+  }
+
+  framesOf(type: string): Frame[] {
+    return this.frames.filter((frame) => frame.type === type);
+  }
+}
+
+export class Rig {
+  now = 1_000_000;
+  /** How often a machine woke up by time alone. */
+  ticks = 0;
+  readonly vms: RigVm[] = [];
+  arbiter: ArbiterState;
+  readonly capacity: Capacity;
+
+  constructor(capacity: Size = size(4, 8192)) {
+    this.capacity = { size: capacity, overheadPerVmBytes: 0 };
+    this.arbiter = initialArbiter(this.capacity, []);
+  }
+
+  add(overrides: Partial<VmSpec> = {}): RigVm {
+    const vm = new RigVm(
+      {
+        name: `vm-${this.vms.length + 1}`,
+        bounds: bounds(size(1, 512), size(4, 2560)),
+        hasQuota: true,
+        hasMetrics: false,
+        legacy: {
+          computeUnit: { milliCpu: 250, memBytes: 1024 ** 3 },
+          loadAverageFractionTarget: 0.9,
+          memoryUsageFractionTarget: 0.75,
+          memoryTotalFractionTarget: 0.9,
+          enableLFCMetrics: false,
+          lfcUseLargestWindow: false,
+          lfcToMemoryRatio: 0.75,
+          lfcWindowSizeMinutes: 5,
+          lfcMinWaitBeforeDownscaleMinutes: 5,
+          cpuStableZoneRatio: 0,
+          cpuMixedZoneRatio: 0,
+        },
+        ...overrides,
+      },
+      256 * MIB,
+    );
+    this.vms.push(vm);
+    const members = this.vms.map(({ name, state }) => ({ name, min: state.spec.bounds.min }));
+    this.arbiter = initialArbiter(this.capacity, members);
+    return vm;
+  }
+
+  attach(vm: RigVm): void {
+    vm.isPresent = true;
+    this.feed(vm, { kind: "hypervisor-attached", facts: vm.facts });
+  }
+
+  lose(vm: RigVm, problem = "QMP connection lost"): void {
+    vm.isPresent = false;
+    this.feed(vm, { kind: "hypervisor-lost", problem });
+  }
+
+  connect(vm: RigVm): void {
+    vm.link += 1;
+    vm.isLinked = true;
+    vm.nextId = 3;
+    this.feed(vm, { kind: "link-opened", link: vm.link });
+    this.flush();
+  }
+
+  disconnect(vm: RigVm, problem = "socket closed"): void {
+    vm.isLinked = false;
+    this.feed(vm, { kind: "link-closed", link: vm.link, problem });
+  }
+
+  /** A frame from the monitor; odd ids are minted here when it has none. */
+  say(vm: RigVm, message: Record<string, unknown>): void {
+    const id = message["id"] ?? vm.nextId;
+    if (message["id"] === undefined) vm.nextId += 2;
+    this.sayText(vm, JSON.stringify({ ...message, id }));
+  }
+
+  sayText(vm: RigVm, text: string): void {
+    this.feed(vm, { kind: "frame-received", link: vm.link, text });
+  }
+
+  wish(vm: RigVm, cpu: number, mib: number, extra: Record<string, unknown> = {}): void {
+    this.say(vm, { type: "ScaleRequest", target: { cpu, mem: mib * MIB }, ...extra });
+  }
+
+  feed(vm: RigVm, event: VmEvent): void {
+    const [state, actions] = stepVm(vm.state, event, this.now);
+    vm.state = state;
+    for (const action of actions) this.perform(vm, action);
+  }
+
+  /** Let virtual time pass; every machine is woken when it asks to be, the guests move along. */
+  run(ms: number): void {
+    const end = this.now + ms;
+    this.flush();
+    while (this.now < end) {
+      const wakes = this.vms.map((vm) => vmWakeAt(vm.state) ?? Infinity);
+      const next = Math.max(this.now + 1, Math.min(end, ...wakes));
+      this.move(next - this.now);
+      this.now = next;
+      for (const vm of this.vms) {
+        if ((vmWakeAt(vm.state) ?? Infinity) > this.now) continue;
+        this.ticks += 1;
+        this.feed(vm, { kind: "tick" });
+      }
+      this.flush();
+    }
+  }
+
+  private flush(): void {
+    for (let rounds = 0; this.vms.some((vm) => vm.pending.length > 0); rounds += 1) {
+      if (rounds > 1000) throw new Error("the machine and its world answer each other for ever");
+      for (const vm of this.vms) {
+        for (const event of vm.pending.splice(0)) this.feed(vm, event);
+      }
+    }
+  }
+
+  private move(ms: number): void {
+    for (const vm of this.vms) {
+      const device = vm.facts.memoryDevice;
+      if (device === null || vm.facts.runState !== "running") continue;
+      const { sizeBytes, requestedBytes, blockBytes } = device;
+      const whole = (bytes: number) => Math.floor(bytes / blockBytes) * blockBytes;
+      if (sizeBytes < requestedBytes) {
+        const most = Math.min(requestedBytes, vm.pluggableBytes);
+        const grown = Math.min(most, sizeBytes + whole(PLUG_BYTES_PER_MS * ms));
+        vm.setDevice({ sizeBytes: Math.max(sizeBytes, grown) });
+      } else if (sizeBytes > requestedBytes) {
+        const floor = Math.max(requestedBytes, Math.min(sizeBytes, vm.unpluggableBytes));
+        const step = Math.ceil((UNPLUG_BYTES_PER_MS * ms) / blockBytes) * blockBytes;
+        vm.setDevice({ sizeBytes: Math.max(floor, sizeBytes - step) });
+      }
+    }
+  }
+
+  private perform(vm: RigVm, action: VmAction): void {
+    switch (action.kind) {
+      case "observe":
+        if (vm.isPresent) vm.pending.push({ kind: "hypervisor-observed", facts: vm.facts });
+        return;
+      case "set-memory":
+        if (!vm.isPresent) return;
+        vm.memoryCommands.push({
+          at: this.now,
+          requestedBytes: vm.facts.baseMemBytes + action.requestedBytes,
+          actualBytes: vm.actual.memBytes,
+        });
+        vm.setDevice({ requestedBytes: action.requestedBytes });
+        vm.pending.push(settled(action.attempt));
+        return;
+      case "set-quota":
+        vm.facts = { ...vm.facts, quotaMilliCpu: action.milliCpu };
+        vm.pending.push(settled(action.attempt));
+        return;
+      case "plug-cpu":
+        vm.facts = { ...vm.facts, vcpusPlugged: Math.max(vm.facts.vcpusPlugged, action.vcpus) };
+        vm.pending.push(settled(action.attempt));
+        return;
+      case "seek-permit":
+        this.arbitrate(vm, action.want, action.held);
+        return;
+      case "send-frame":
+        this.hear(vm, JSON.parse(action.text) as Frame);
+        return;
+      case "close-link":
+        vm.isLinked = false;
+        return;
+      case "explain":
+        vm.notes.push(action.note.reason);
+        return;
+      case "scrape":
+        return;
+      default:
+        return action satisfies never;
+    }
+  }
+
+  private arbitrate(vm: RigVm, want: Size, held: Size): void {
+    const event = { kind: "claimed", vm: vm.name, want, held } as const;
+    const [arbiter, changes] = stepArbiter(this.arbiter, event, this.now);
+    this.arbiter = arbiter;
+    for (const { vm: name, permit, isNodeFull } of changes) {
+      const other = this.vms.find((candidate) => candidate.name === name);
+      other?.pending.push({ kind: "permit-changed", permit, isNodeFull });
+    }
+  }
+
+  /** The scripted monitor, answering at once. */
+  private hear(vm: RigVm, frame: Frame): void {
+    vm.frames.push(frame);
+    if (!vm.isLinked || vm.monitor.isMute) return;
+    const reply = (message: Record<string, unknown>) =>
+      vm.pending.push({ kind: "frame-received", link: vm.link, text: JSON.stringify(message) });
+    if ("min" in frame) {
+      const { version, uuid, memBytes } = vm.monitor;
+      reply({
+        version,
+        ...(uuid === null ? {} : { vm: uuid }),
+        ...(memBytes === null ? {} : { mem: memBytes }),
+        features: ["size-report"],
+      });
+    }
+    if (frame.type === "HealthCheck") reply({ type: "HealthCheck", id: frame.id });
+    if (frame.type === "UpscaleNotification") reply({ type: "UpscaleConfirmation", id: frame.id });
+    if (frame.type === "DownscaleRequest") {
+      const { target } = frame["content"] as { target: { cpu: number; mem: number } };
+      const answer = vm.monitor.consent(target);
+      if (answer === null) return;
+      if (answer["Ok"] === true) vm.consents.push(target.mem);
+      reply({ type: "DownscaleResult", ...answer, id: frame.id });
+    }
+  }
+}
+
+function settled(attempt: number): VmEvent {
+  return { kind: "command-settled", attempt, outcome: "done", problem: null };
+}

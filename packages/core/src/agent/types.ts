@@ -1,0 +1,97 @@
+// What one VM's machine on the agent learns (events) and wants done (actions). Data only.
+import { type Bounds, type Size } from "@selfscale/protocol";
+import { type LegacyConfig, type LegacyMetrics } from "../legacy/types.ts";
+
+/** Monotonic milliseconds. Only differences mean anything; a clock jump can't reach it. */
+export type MonoMs = number;
+
+/** What the operator's file says about one VM, defaults filled in. */
+export type VmSpec = Readonly<{
+  name: string;
+  bounds: Bounds;
+  /** True when `cgroup:` is configured: CPU quotas can be set, so CPU moves in quarters. */
+  hasQuota: boolean;
+  /** True when `metrics:` is configured: a version-1 VM can be sized by its metrics. */
+  hasMetrics: boolean;
+  legacy: LegacyConfig;
+}>;
+
+/** The virtio-mem device as `query-memory-devices` shows it. */
+export type MemoryDevice = Readonly<{
+  /** Bytes the guest has plugged now. */
+  sizeBytes: number;
+  /** Bytes QEMU was last told. */
+  requestedBytes: number;
+  maxBytes: number;
+  blockBytes: number;
+}>;
+
+/** What QEMU and the kernel say now. The only source of `actual`. */
+export type HypervisorFacts = Readonly<{
+  /** Changes when another QEMU process answers on the socket; then everything is forgotten. */
+  process: string;
+  /** SMBIOS UUID by `query-uuid`, lower case; null when it is all zero. */
+  uuid: string | null;
+  /** QEMU's own word: "running", "paused", "inmigrate", … Resizes need "running". */
+  runState: string;
+  baseMemBytes: number;
+  /** null: the VM's memory is fixed. */
+  memoryDevice: MemoryDevice | null;
+  vcpusPlugged: number;
+  vcpusMax: number;
+  /** Quota ÷ period as read back; null when there is no cgroup or no limit is set. */
+  quotaMilliCpu: number | null;
+  /** Host CPU the QEMU process used since the last observation; null until there are two. */
+  cpuUsedMilli: number | null;
+  /** Share of quota periods throttled since the last observation; null without a quota. */
+  throttledShare: number | null;
+}>;
+
+export type VmEvent =
+  | Readonly<{ kind: "hypervisor-attached"; facts: HypervisorFacts }>
+  | Readonly<{ kind: "hypervisor-observed"; facts: HypervisorFacts }>
+  | Readonly<{ kind: "hypervisor-lost"; problem: string }>
+  /** A command of ours ended. "done" means QEMU or the kernel took it, not that the guest met it. */
+  | Readonly<{
+      kind: "command-settled";
+      attempt: number;
+      outcome: "done" | "refused" | "lost" | "timed-out";
+      problem: string | null;
+    }>
+  /** The websocket is open (the upgrade succeeded); nothing was said yet. */
+  | Readonly<{ kind: "link-opened"; link: number }>
+  | Readonly<{ kind: "frame-received"; link: number; text: string }>
+  | Readonly<{ kind: "link-closed"; link: number; problem: string }>
+  | Readonly<{ kind: "metrics-scraped"; metrics: LegacyMetrics }>
+  /** Answers every `seek-permit`, and comes by itself when room appears. */
+  | Readonly<{ kind: "permit-changed"; permit: Size; isNodeFull: boolean }>
+  | Readonly<{ kind: "bounds-changed"; bounds: Bounds }>
+  | Readonly<{ kind: "tick" }>;
+
+export type VmAction =
+  /** qom-set requested-size. Settles when QEMU took it. */
+  | Readonly<{ kind: "set-memory"; attempt: number; requestedBytes: number }>
+  /** device_add, lowest free id first, until this many vCPUs are plugged. */
+  | Readonly<{ kind: "plug-cpu"; attempt: number; vcpus: number }>
+  /** Write the quota (20 ms period) and read it back. */
+  | Readonly<{ kind: "set-quota"; attempt: number; milliCpu: number }>
+  /** Read everything from QEMU and the kernel again; comes back as `hypervisor-observed`. */
+  | Readonly<{ kind: "observe" }>
+  | Readonly<{ kind: "send-frame"; link: number; text: string }>
+  | Readonly<{ kind: "close-link"; link: number; code: number; reason: string }>
+  /** Ask the node. Always answered by `permit-changed`. `held` is what capacity must count now. */
+  | Readonly<{ kind: "seek-permit"; want: Size; held: Size }>
+  /** Scrape the VM's metrics from now on (or stop). */
+  | Readonly<{ kind: "scrape"; isWanted: boolean }>
+  | Readonly<{ kind: "explain"; note: Explanation }>;
+
+/** Every "no", every move and every surprise. The shell logs it and keeps the last ones. */
+export type Explanation = Readonly<{
+  level: "info" | "warn";
+  /** From a closed list, see explain.ts. */
+  reason: string;
+  /** One sentence for people, with units. */
+  message: string;
+  /** Numbers behind the sentence. */
+  data?: Readonly<Record<string, string | number | boolean | null>>;
+}>;

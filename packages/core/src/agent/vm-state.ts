@@ -1,0 +1,197 @@
+// Everything the agent's machine remembers about one VM. Deadlines are state; time is an argument elsewhere.
+import { type Size } from "@selfscale/protocol";
+import { type LegacyMetrics } from "../legacy/types.ts";
+import { INITIAL_OVERRIDES, type LegacyOverrides } from "./legacy-wish.ts";
+import { LINK_DOWN, type Link, type ScaleWish } from "./link.ts";
+import { type AgentTimers } from "./timers.ts";
+import { type HypervisorFacts, type MonoMs, type VmAction, type VmSpec } from "./types.ts";
+
+/** Who decides the size. A function of the connection, see mode.ts. */
+export type ControlMode = "held" | "compute-controlled" | "metrics-based";
+
+/** The one memory resize in flight. */
+export type MemoryMove =
+  | Readonly<{ kind: "idle" }>
+  | Readonly<{ kind: "growing"; attempt: number; toBytes: number; since: MonoMs; until: MonoMs }>
+  /** Waiting for the monitor's word on one slice. */
+  | Readonly<{ kind: "asking"; ask: number; toBytes: number; isLowest: boolean }>
+  /** It agreed; the consent is for this slice, now. */
+  | Readonly<{ kind: "agreed"; ask: number; toBytes: number; since: MonoMs }>
+  | Readonly<{
+      kind: "shrinking";
+      attempt: number;
+      fromBytes: number;
+      toBytes: number;
+      lowestBytes: number;
+      progressAt: MonoMs;
+      until: MonoMs;
+    }>
+  | Readonly<{ kind: "settling"; attempt: number; toBytes: number; until: MonoMs }>;
+
+/** The one CPU resize in flight. */
+export type CpuMove =
+  | Readonly<{ kind: "idle" }>
+  | Readonly<{ kind: "growing"; attempt: number; toMilli: number; since: MonoMs; until: MonoMs }>
+  | Readonly<{ kind: "asking"; ask: number; toMilli: number; isLowest: boolean }>
+  | Readonly<{ kind: "agreed"; ask: number; toMilli: number; since: MonoMs }>
+  | Readonly<{ kind: "shrinking"; attempt: number; toMilli: number; until: MonoMs }>;
+
+/** How a resource is getting on, kept between attempts. */
+export type Pace = Readonly<{
+  failures: number;
+  retryAt: MonoMs;
+  /** Why the last attempt fell short, for people; null when it did not. */
+  problem: string | null;
+  /** What the monitor said it would agree to, when it refused: asked next, and only once. */
+  lowest: number | null;
+}>;
+
+export type VmState = Readonly<{
+  spec: VmSpec;
+  timers: AgentTimers;
+  /** Largest shrink with one consent, and the most a dead agent can cost. Bytes. */
+  sliceBytes: number;
+
+  /** When the machine last looked. A retry due before that is blocked by something else. */
+  steppedAt: MonoMs;
+
+  facts: HypervisorFacts | null;
+  observedAt: MonoMs;
+  /** An observation is on its way since then. */
+  observeAskedAt: MonoMs | null;
+  /** Why QEMU can't be resized now; null when it can. */
+  hypervisorProblem: string | null;
+  /** Why this VM is not managed at all (its configuration does not fit its QEMU). */
+  refusal: string | null;
+
+  link: Link;
+  linkProblem: string | null;
+  /** Whether this connection's monitor lives in this QEMU. */
+  identity: "unknown" | "proven" | "unproven" | "mismatched";
+  /** The monitor's own view of its memory, when it has no UUID. */
+  monitorMemBytes: number | null;
+
+  mode: ControlMode;
+  /** What the monitor asked for on this connection. A level: only the last one counts. */
+  level: Readonly<{ size: Size; reason: string | null; at: MonoMs; ageMs: number | null }> | null;
+  /** A ScaleRequest that still waits for its ScaleResponse. */
+  answerDue: ScaleWish | null;
+
+  metrics: LegacyMetrics | null;
+  metricsAt: MonoMs;
+  isScraping: boolean;
+  overrides: LegacyOverrides;
+  /** Memory added without being asked, and the silence it was for. */
+  blind: Readonly<{ memBytes: number; silentSince: MonoMs }> | null;
+
+  /** desired, on the grid and within the bounds. */
+  want: Size | null;
+  sought: Readonly<{ want: Size; held: Size }> | null;
+  permit: Size | null;
+  /** The node was asked, and its answer is still to come. */
+  isPermitPending: boolean;
+  isNodeFull: boolean;
+
+  memory: MemoryMove;
+  memoryPace: Pace;
+  cpu: CpuMove;
+  cpuPace: Pace;
+  /** Without a quota a CPU shrink is advice: what the guest agreed to use. */
+  advisedMilli: number | null;
+  /** What the VM had before it was lent a whole CPU to unplug with; null: nothing is lent. */
+  lentFromMilli: number | null;
+  attempts: number;
+
+  /** Last UpscaleNotification on this connection. */
+  notified: Size | null;
+  reported: Readonly<{
+    text: string;
+    at: MonoMs;
+    cpuUsed: number | null;
+    throttled: number | null;
+  }> | null;
+  /** How long the last growth took from command to plugged; the basis of `etaMs`. */
+  lastGrowthMs: Readonly<{ cpu: number | null; mem: number | null }>;
+}>;
+
+const EASY: Pace = { failures: 0, retryAt: 0, problem: null, lowest: null };
+
+export function initialPace(): Pace {
+  return EASY;
+}
+
+export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number): VmState {
+  return {
+    spec,
+    timers,
+    sliceBytes,
+    steppedAt: 0,
+    facts: null,
+    observedAt: 0,
+    observeAskedAt: null,
+    hypervisorProblem: "not attached yet",
+    refusal: null,
+    link: LINK_DOWN,
+    linkProblem: "not connected yet",
+    identity: "unknown",
+    monitorMemBytes: null,
+    mode: "held",
+    level: null,
+    answerDue: null,
+    metrics: null,
+    metricsAt: 0,
+    isScraping: false,
+    overrides: INITIAL_OVERRIDES,
+    blind: null,
+    want: null,
+    sought: null,
+    permit: null,
+    isPermitPending: false,
+    isNodeFull: false,
+    memory: { kind: "idle" },
+    memoryPace: EASY,
+    cpu: { kind: "idle" },
+    cpuPace: EASY,
+    advisedMilli: null,
+    lentFromMilli: null,
+    attempts: 0,
+    notified: null,
+    reported: null,
+    lastGrowthMs: { cpu: null, mem: null },
+  };
+}
+
+/** One stage of the machine: what it changes and what it wants done. */
+export type Stage = (state: VmState, now: MonoMs) => readonly [VmState, readonly VmAction[]];
+
+/** Stages in order, each seeing what the one before it left. */
+export function runStages(
+  state: VmState,
+  now: MonoMs,
+  stages: readonly Stage[],
+): [VmState, VmAction[]] {
+  let current = state;
+  const actions: VmAction[] = [];
+  for (const stage of stages) {
+    const [next, more] = stage(current, now);
+    current = next;
+    actions.push(...more);
+  }
+  return [current, actions];
+}
+
+/** When a resource that fell short is tried again; null once only an event can unblock it. */
+export function retryWakeAt(pace: Pace, state: VmState): MonoMs | null {
+  return pace.failures > 0 && pace.retryAt > state.steppedAt ? pace.retryAt : null;
+}
+
+/** QEMU is there, runs, is ours to resize, and its monitor (if any) is its own. */
+export function mayResize(state: VmState): boolean {
+  return (
+    state.facts !== null &&
+    state.hypervisorProblem === null &&
+    state.refusal === null &&
+    state.facts.runState === "running" &&
+    state.identity !== "mismatched"
+  );
+}

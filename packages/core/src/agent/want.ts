@@ -1,0 +1,188 @@
+// What a VM should have, before the node is asked: the level of whoever decides, on the grid, within the bounds.
+// "Hold" is what it holds already; holding never rounds, never grows, and shrinks only what is above bounds.max.
+import { type Size } from "@selfscale/protocol";
+import { legacyDesired } from "./legacy-wish.ts";
+import { actualOf, heldOf } from "./actual.ts";
+import { note, sayCpu, sayMem, warning } from "./explain.ts";
+import { boundsOnGrid, clampToBounds, gridOf, memCellUp, type Grid } from "./grid.ts";
+import { isMute } from "./link.ts";
+import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
+import { type VmState } from "./vm-state.ts";
+
+/** A guest under QEMU this busy, while its monitor is mute, is in distress. Share of its CPU. */
+const DISTRESS_CPU_SHARE = 0.9;
+/** One blind step, as a share of memory. */
+const BLIND_STEP_SHARE = 0.25;
+
+/** What the VM keeps while nobody may decide for it. */
+export function holdOf(state: VmState, facts: HypervisorFacts): Size {
+  const held = heldOf(facts, 0);
+  return { milliCpu: state.advisedMilli ?? held.milliCpu, memBytes: held.memBytes };
+}
+
+/** Stage: decide what to want and, when that or what is held changed, ask the node. */
+export function wantStage(state: VmState, now: MonoMs): readonly [VmState, readonly VmAction[]] {
+  const { facts } = state;
+  if (facts === null || state.hypervisorProblem !== null || state.refusal !== null) {
+    return [state, []];
+  }
+  const actions: VmAction[] = [];
+  const [seeing, blindActions] = growBlindly(state, facts, now);
+  actions.push(...blindActions);
+  const want = wantOf(seeing, facts, now);
+  if (state.want === null || !same(state.want, want)) {
+    actions.push(
+      note("level-set", `Wants ${sayCpu(want.milliCpu)}, ${sayMem(want.memBytes)}.`, {
+        milliCpu: want.milliCpu,
+        memBytes: want.memBytes,
+        mode: state.mode,
+        reason: state.mode === "compute-controlled" ? (state.level?.reason ?? null) : null,
+      }),
+    );
+  }
+  const claim = { want: withLoan(seeing, want), held: heldOf(facts, cpuInFlight(seeing)) };
+  const isNews =
+    state.sought === null ||
+    !same(state.sought.want, claim.want) ||
+    !same(state.sought.held, claim.held);
+  if (isNews) actions.push({ kind: "seek-permit", ...claim });
+  // Until the node answers, the permit of the last wish still binds: growth waits, a shrink need not.
+  const isPermitPending = isNews || state.isPermitPending;
+  return [{ ...seeing, want, sought: claim, isPermitPending }, actions];
+}
+
+/** The wish of whoever decides, made fit. */
+function wantOf(state: VmState, facts: HypervisorFacts, now: MonoMs): Size {
+  const grid = gridOf(facts, state.spec.hasQuota);
+  const bounds = state.spec.bounds;
+  const hold = holdOf(state, facts);
+  if (state.identity === "mismatched") return hold;
+  const kept = cutToBounds(hold, boundsOnGrid(bounds, grid));
+  const asked = atLeast(wishOf(state, facts, now), blindFloor(state));
+  if (asked === null) return kept;
+  const fit = clampToBounds(asked, bounds, grid);
+  return mayFall(state, now) ? fit : larger(fit, kept);
+}
+
+/** What is wished for now; null when nothing is, and the VM holds. */
+function wishOf(state: VmState, facts: HypervisorFacts, now: MonoMs): Size | null {
+  switch (state.mode) {
+    case "compute-controlled":
+      return state.level?.size ?? null;
+    case "metrics-based":
+    case "held": {
+      if (state.link.kind !== "up" || state.link.version !== 1) return null;
+      if (state.metrics === null && state.overrides.requested === null) return null;
+      return legacyDesired({
+        config: state.spec.legacy,
+        bounds: state.spec.bounds,
+        using: actualOf(facts),
+        metrics: state.metrics ?? { system: null, lfc: null },
+        overrides: state.overrides,
+        now,
+      }).desired;
+    }
+    default:
+      return state.mode satisfies never;
+  }
+}
+
+/** Unknown or stale signals may grow a VM, never shrink it. */
+function mayFall(state: VmState, now: MonoMs): boolean {
+  switch (state.mode) {
+    case "held":
+      return false;
+    case "compute-controlled": {
+      const heardAt = state.link.kind === "up" ? state.link.lastFrameAt : -Infinity;
+      return now < heardAt + state.timers.levelFreshMs;
+    }
+    case "metrics-based":
+      return state.metrics !== null && now < state.metricsAt + state.timers.metricsFreshMs;
+    default:
+      return state.mode satisfies never;
+  }
+}
+
+/**
+ * A mute monitor on an open link, and a guest that burns all its CPU: swap or reclaim may be
+ * starving it. One step of memory without being asked, at most once per silence.
+ */
+function growBlindly(
+  state: VmState,
+  facts: HypervisorFacts,
+  now: MonoMs,
+): readonly [VmState, VmAction[]] {
+  if (state.link.kind !== "up") return [{ ...state, blind: null }, []];
+  const silentSince = state.link.lastFrameAt;
+  if (!isMute(state.link, now, state.timers)) {
+    // It speaks again: what was added is given back by its consent, like anything else.
+    const isOver = state.blind !== null && state.blind.silentSince !== silentSince;
+    return [isOver ? { ...state, blind: null } : state, []];
+  }
+  if (state.blind?.silentSince === silentSince || !isInDistress(facts)) return [state, []];
+  const grid: Grid = gridOf(facts, state.spec.hasQuota);
+  const actual = actualOf(facts).memBytes;
+  const memBytes = memCellUp(actual * (1 + BLIND_STEP_SHARE), grid);
+  const silentMs = now - silentSince;
+  return [
+    { ...state, blind: { memBytes, silentSince } },
+    [
+      warning(
+        "blind-growth",
+        `The monitor has been mute for ${silentMs} ms and the guest is busy: up to ${sayMem(memBytes)}.`,
+        { silentMs, memBytes },
+      ),
+    ],
+  ];
+}
+
+function isInDistress(facts: HypervisorFacts): boolean {
+  if (facts.cpuUsedMilli === null) return false;
+  return facts.cpuUsedMilli >= DISTRESS_CPU_SHARE * actualOf(facts).milliCpu;
+}
+
+function blindFloor(state: VmState): Size | null {
+  return state.blind === null ? null : { milliCpu: 1, memBytes: state.blind.memBytes };
+}
+
+/** CPU that counts as held although it is not actual yet, or only lent. Milli-vCPU. */
+function cpuInFlight(state: VmState): number {
+  return state.cpu.kind === "growing" ? state.cpu.toMilli : 0;
+}
+
+/** A fractional VM that unplugs memory is lent a whole CPU: at 0.25 an unplug takes minutes. */
+export const LOAN_MILLI = 1000;
+
+export function needsLoan(state: VmState): boolean {
+  if (!state.spec.hasQuota) return false;
+  return state.memory.kind === "agreed" || state.memory.kind === "shrinking";
+}
+
+function withLoan(state: VmState, want: Size): Size {
+  if (!needsLoan(state)) return want;
+  return { ...want, milliCpu: Math.max(want.milliCpu, LOAN_MILLI) };
+}
+
+function cutToBounds(size: Size, bounds: { min: Size; max: Size }): Size {
+  const cut = (value: number, min: number, max: number) => Math.min(Math.max(value, min), max);
+  return {
+    milliCpu: cut(size.milliCpu, bounds.min.milliCpu, bounds.max.milliCpu),
+    memBytes: cut(size.memBytes, bounds.min.memBytes, bounds.max.memBytes),
+  };
+}
+
+function atLeast(wish: Size | null, floor: Size | null): Size | null {
+  if (wish === null || floor === null) return wish ?? floor;
+  return larger(wish, floor);
+}
+
+export function larger(a: Size, b: Size): Size {
+  return {
+    milliCpu: Math.max(a.milliCpu, b.milliCpu),
+    memBytes: Math.max(a.memBytes, b.memBytes),
+  };
+}
+
+export function same(a: Size, b: Size): boolean {
+  return a.milliCpu === b.milliCpu && a.memBytes === b.memBytes;
+}

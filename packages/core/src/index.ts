@@ -1,0 +1,57 @@
+// Everything that decides, by its public names.
+export {
+  initialArbiter,
+  nodeUse,
+  stepArbiter,
+  type ArbiterEvent,
+  type ArbiterState,
+  type Capacity,
+  type Member,
+  type NodeUse,
+  type PermitChange,
+} from "./agent/arbiter.ts";
+export { AGENT_NOTES, type AgentNote } from "./agent/explain.ts";
+export { stepVm, vmWakeAt } from "./agent/machine.ts";
+export { vmStatus, type VmStatus } from "./agent/status.ts";
+export { AGENT_TIMERS, type AgentTimers } from "./agent/timers.ts";
+export {
+  type Explanation,
+  type HypervisorFacts,
+  type MemoryDevice,
+  type MonoMs,
+  type VmAction,
+  type VmEvent,
+  type VmSpec,
+} from "./agent/types.ts";
+export { initialVm, type ControlMode, type VmState } from "./agent/vm-state.ts";
+export {
+  type LegacyConfig,
+  type LegacyMetrics,
+  type LfcMetrics,
+  type SystemMetrics,
+} from "./legacy/types.ts";
+export {
+  MONITOR_DEFAULTS,
+  MONITOR_TIMERS,
+  type MonitorConfig,
+  type MonitorTimers,
+} from "./monitor/config.ts";
+export { initialMonitor, type MonitorState } from "./monitor/state.ts";
+export { monitorStatus, type MonitorStatus } from "./monitor/status.ts";
+export { monitorWakeAt, stepMonitor } from "./monitor/step.ts";
+export {
+  MONITOR_NOTES,
+  type CpuSample,
+  type MemorySample,
+  type MonitorAction,
+  type MonitorEvent,
+  type MonitorNote,
+  type MonitorReason,
+} from "./monitor/types.ts";
+export {
+  PRESETS,
+  type CpuPolicy,
+  type MemoryPolicy,
+  type PolicyConfig,
+  type PresetName,
+} from "./policy/config.ts";

@@ -1,0 +1,241 @@
+// A small guest and agent around the monitor's machine, in virtual time. For tests only: exact, scripted, no randomness.
+import {
+  type FromMonitor,
+  decodeFromMonitor,
+  encodeFromAgent,
+  type FromAgent,
+  type Size,
+} from "@selfscale/protocol";
+import { MONITOR_DEFAULTS, type MonitorConfig } from "../config.ts";
+import { initialMonitor, type MonitorState } from "../state.ts";
+import { monitorWakeAt, stepMonitor } from "../step.ts";
+import {
+  type CpuSample,
+  type MemorySample,
+  type MonitorAction,
+  type MonitorEvent,
+} from "../types.ts";
+
+export const MIB = 1024 * 1024;
+export const GIB = 1024 * MIB;
+const BLOCK = 128 * MIB;
+const STEP_MS = 10;
+
+export const size = (cpu: number, mib: number): Size => ({
+  milliCpu: cpu * 1000,
+  memBytes: mib * MIB,
+});
+
+/** How a guest under test behaves; tests change it as they go. */
+export class TestGuest {
+  now = 10_000;
+  state: MonitorState;
+  /** What QEMU has given. */
+  actual: Size = size(1, 512);
+  presentCpus = 1;
+  onlineCpus = 1;
+  /** vCPUs the guest's tasks would keep busy if they had them. */
+  cpuDemand = 0.05;
+  /** Bytes that can't be reclaimed, and how fast an allocator adds to them per second. */
+  usedBytes = 80 * MIB;
+  allocatingBytesPerSec = 0;
+  allocatingUntilBytes = 0;
+  /** Set when memory ran out: what a real guest would call an OOM kill. */
+  oomKills = 0;
+  pressureMs = 0;
+  refaultedFilePages = 0;
+  /** From ScaleRequest to memory that the guest can use. */
+  plugMs = 300;
+  /** CPU quota in vCPUs; null: none. Under one, busy ticks in the guest are false. */
+  quota: number | null = null;
+  throttledShare = 0;
+  sizes: { at: number; size: Size; reason: string | undefined }[] = [];
+  frames: FromMonitor[] = [];
+  actions: MonitorAction[] = [];
+  link: { number: number; version: number } | null = null;
+  max: Size = size(4, 2560);
+  min: Size = size(1, 512);
+  private busyMs = 0;
+  private runDelayMs = 0;
+  private cpuPressureMs = 0;
+  private plugAt: { at: number; size: Size } | null = null;
+  private agentId = 2;
+
+  constructor(config: Partial<MonitorConfig> = {}) {
+    this.state = initialMonitor({ ...MONITOR_DEFAULTS, ...config }, this.now);
+  }
+
+  get total(): number {
+    return this.actual.memBytes - 43 * MIB - (this.actual.memBytes - 512 * MIB) * 0.016;
+  }
+
+  feed(event: MonitorEvent): void {
+    const [state, actions] = stepMonitor(this.state, event, this.now);
+    this.state = state;
+    for (const action of actions) this.perform(action);
+  }
+
+  connect(version = 2): void {
+    const number = (this.link?.number ?? 0) + 1;
+    this.link = { number, version };
+    this.feed({ kind: "link-opened", link: number, version, features: ["size-report"] });
+    if (version >= 2) this.report();
+    else this.tell({ type: "HealthCheck", content: {}, id: this.nextId() });
+  }
+
+  tell(message: FromAgent): void {
+    if (this.link === null) return;
+    this.sample();
+    const text = encodeFromAgent(message);
+    this.feed({ kind: "frame-received", link: this.link.number, text });
+  }
+
+  ask(target: Size): FromMonitor | undefined {
+    const id = this.nextId();
+    const content = { target: { cpu: target.milliCpu / 1000, mem: target.memBytes } };
+    this.tell({ type: "DownscaleRequest", content, id });
+    return this.frames.find((frame) => frame.type === "DownscaleResult" && frame.id === id);
+  }
+
+  report(
+    extra: { reason?: "met" | "node-full" | "no-cpu-quota"; requestedCpu?: number } = {},
+  ): void {
+    const allocation = (of: Size) => ({ cpu: of.milliCpu / 1000, mem: of.memBytes });
+    const requested = { ...allocation(this.actual) };
+    if (extra.requestedCpu !== undefined) requested.cpu = extra.requestedCpu;
+    this.tell({
+      type: "SizeReport",
+      content: {
+        actual: allocation(this.actual),
+        requested,
+        permit: allocation(this.actual),
+        bounds: { min: allocation(this.min), max: allocation(this.max) },
+        step: { cpu: 0.25, mem: BLOCK },
+        ...(extra.reason === undefined ? {} : { reason: extra.reason }),
+        ...(this.quota === null
+          ? {}
+          : { cpuUsed: this.cpuUsed, throttledShare: this.throttledShare }),
+      },
+      id: this.nextId(),
+    });
+  }
+
+  /** Let time pass: tasks run, an allocator touches memory, QEMU plugs, the monitor samples. */
+  run(ms: number): void {
+    const end = this.now + ms;
+    while (this.now < end) {
+      this.now += STEP_MS;
+      this.live(STEP_MS);
+      if (this.now % 250 === 0) this.sampleCpu();
+      if (this.now % 100 === 0) this.sampleMemory();
+      if (this.quota !== null && this.now % 1000 === 0) this.report();
+      if (this.link !== null && this.now % 5000 === 0) {
+        this.tell({ type: "HealthCheck", content: {}, id: this.nextId() });
+      }
+      if ((monitorWakeAt(this.state) ?? Infinity) <= this.now) this.feed({ kind: "tick" });
+    }
+  }
+
+  sample(): void {
+    this.sampleCpu();
+    this.sampleMemory();
+  }
+
+  private get cpuUsed(): number {
+    return Math.min(this.cpuDemand, this.quota ?? this.onlineCpus, this.onlineCpus);
+  }
+
+  private live(ms: number): void {
+    const wanted = Math.min(this.cpuDemand, 64);
+    const busy = this.cpuUsed;
+    // Under a quota the guest sees its CPUs busy for as long as it is kept waiting.
+    const seen =
+      this.quota !== null && this.quota < this.onlineCpus && wanted >= this.quota
+        ? this.onlineCpus
+        : busy;
+    this.busyMs += seen * ms;
+    this.runDelayMs += Math.max(0, wanted - seen) * ms;
+    if (wanted > seen) this.cpuPressureMs += ms;
+    if (this.allocatingBytesPerSec > 0 && this.usedBytes < this.allocatingUntilBytes) {
+      this.usedBytes += (this.allocatingBytesPerSec * ms) / 1000;
+    }
+    if (this.usedBytes > this.total) {
+      this.oomKills += 1;
+      this.usedBytes = 80 * MIB;
+      this.allocatingBytesPerSec = 0;
+    }
+    if (this.plugAt !== null && this.now >= this.plugAt.at) {
+      this.actual = this.plugAt.size;
+      this.presentCpus = Math.max(this.presentCpus, Math.ceil(this.actual.milliCpu / 1000));
+      this.plugAt = null;
+      this.report();
+    }
+  }
+
+  private sampleCpu(): void {
+    const sample: CpuSample = {
+      busyMs: this.busyMs,
+      runDelayMs: this.runDelayMs,
+      somePressureMs: this.cpuPressureMs,
+      runnable: 1,
+      onlineCount: this.onlineCpus,
+      presentCount: this.presentCpus,
+    };
+    this.feed({ kind: "cpu-sampled", sample });
+  }
+
+  private sampleMemory(): void {
+    const total = this.total;
+    const sample: MemorySample = {
+      totalBytes: total,
+      availableBytes: Math.max(0, total - this.usedBytes),
+      anonBytes: this.usedBytes * 0.8,
+      shmemBytes: this.usedBytes * 0.2,
+      cachedBytes: this.usedBytes * 0.2 + 60 * MIB,
+      swapTotalBytes: 0,
+      swapFreeBytes: 0,
+      counters: {
+        refaultedAnonPages: 0,
+        refaultedFilePages: this.refaultedFilePages,
+        allocationStalls: 0,
+        oomKills: this.oomKills,
+      },
+      somePressureMs: this.pressureMs,
+      blocks: {
+        blockBytes: BLOCK,
+        onlineCount: Math.round(this.actual.memBytes / BLOCK),
+        offlineCount: 0,
+      },
+    };
+    this.feed({ kind: "memory-sampled", sample });
+  }
+
+  /** The agent and QEMU, as far as a monitor notices them: everything is granted, at once, in bounds. */
+  private perform(action: MonitorAction): void {
+    this.actions.push(action);
+    if (action.kind === "set-online-cpus") this.onlineCpus = action.count;
+    if (action.kind !== "send-frame") return;
+    const decoded = decodeFromMonitor(action.text);
+    if (!decoded.ok) throw new Error(`our own frame does not decode: ${decoded.problem}`);
+    this.frames.push(decoded.message);
+    if (decoded.message.type !== "ScaleRequest") return;
+    const { target, reason } = decoded.message;
+    const wish = { milliCpu: target.cpu * 1000, memBytes: target.mem };
+    this.sizes.push({ at: this.now, size: wish, reason });
+    const clamp = (value: number, low: number, high: number) =>
+      Math.min(Math.max(value, low), high);
+    const given = {
+      milliCpu: clamp(wish.milliCpu, this.min.milliCpu, this.max.milliCpu),
+      memBytes: clamp(wish.memBytes, this.min.memBytes, this.max.memBytes),
+    };
+    const grows = given.milliCpu > this.actual.milliCpu || given.memBytes > this.actual.memBytes;
+    if (grows) this.plugAt ??= { at: this.now + this.plugMs, size: given };
+    if (this.plugAt !== null) this.plugAt = { at: this.plugAt.at, size: given };
+  }
+
+  private nextId(): number {
+    const id = this.agentId;
+    this.agentId += 2;
+    return id;
+  }
+}

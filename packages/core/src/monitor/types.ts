@@ -1,0 +1,93 @@
+// What the monitor's machine learns (events) and wants done (actions). Data only.
+import { type MonitorDecision } from "@selfscale/protocol";
+import { type MonoMs } from "../agent/types.ts";
+
+export { type MonoMs };
+
+/** CPU counters as they are read, four times a second. null: this kernel does not tell. */
+export type CpuSample = Readonly<{
+  /** Time CPUs did something, summed over CPUs since boot. Neither steal nor iowait is in it. */
+  busyMs: number;
+  /** Time runnable tasks waited, summed over CPUs. Falls when a CPU goes offline. */
+  runDelayMs: number | null;
+  /** Time in which at least one task waited for a CPU, since boot. */
+  somePressureMs: number | null;
+  /** Tasks runnable at this instant, the reader itself among them. */
+  runnable: number | null;
+  onlineCount: number;
+  /** Plugged, online or not. */
+  presentCount: number;
+}>;
+
+/** Memory figures as they are read, ten times a second. null: this kernel does not tell. */
+export type MemorySample = Readonly<{
+  totalBytes: number;
+  availableBytes: number;
+  /** Page cache, Shmem included. */
+  cachedBytes: number;
+  swapTotalBytes: number;
+  swapFreeBytes: number;
+  anonBytes: number;
+  shmemBytes: number;
+  /** Counts since boot: pages, or events. */
+  counters: Readonly<{
+    /** Anonymous pages read back soon after they were swapped out: thrashing. */
+    refaultedAnonPages: number;
+    /** Cache pages read back soon after they were dropped: the cache is too small. */
+    refaultedFilePages: number;
+    /** Allocations that had to reclaim memory themselves. */
+    allocationStalls: number;
+    oomKills: number;
+  }> | null;
+  /** Time in which at least one task waited for memory, since boot. */
+  somePressureMs: number | null;
+  /** The kernel's units of memory hotplug. */
+  blocks: Readonly<{ blockBytes: number; onlineCount: number; offlineCount: number }> | null;
+}>;
+
+export type MonitorEvent =
+  /** Read now: `stepMonitor`'s `now` is the time of the reading. */
+  | Readonly<{ kind: "cpu-sampled"; sample: CpuSample }>
+  | Readonly<{ kind: "memory-sampled"; sample: MemorySample }>
+  /** The handshake is done. Links are numbered by the shell; a new one replaces the old. */
+  | Readonly<{ kind: "link-opened"; link: number; version: number; features: readonly string[] }>
+  /** Before a frame the shell samples memory and CPU, so that a shrink is judged by this moment. */
+  | Readonly<{ kind: "frame-received"; link: number; text: string }>
+  | Readonly<{ kind: "link-closed"; link: number; problem: string }>
+  | Readonly<{ kind: "tick" }>;
+
+export type MonitorAction =
+  | Readonly<{ kind: "send-frame"; link: number; text: string }>
+  | Readonly<{ kind: "close-link"; link: number; code: number; reason: string }>
+  /** A level: bring CPUs online or take them offline until `count` are. */
+  | Readonly<{ kind: "set-online-cpus"; count: number }>
+  /** Plugged memory is offline: bring it online where the kernel does not by itself. */
+  | Readonly<{ kind: "online-memory" }>
+  | Readonly<{ kind: "decide"; decision: MonitorDecision }>
+  | Readonly<{ kind: "explain"; note: MonitorNote }>;
+
+/** The closed list of things the monitor says. One line each: the operator's manual is made from here. */
+export const MONITOR_NOTES = {
+  "link-up": "An agent finished the handshake.",
+  "link-down": "The connection to the agent ended; the size stays what it is.",
+  "fell-back": "A version-1 agent did not know ScaleRequest; UpscaleRequest is used instead.",
+  "peer-mistake":
+    "The agent sent something that the protocol does not allow, or reported a failure.",
+  "shrink-agreed": "The agent may make the VM smaller: what is in use fits.",
+  "shrink-refused": "The agent may not make the VM smaller now.",
+  "shrink-void": "A smaller size was agreed to and did not come; its CPUs are used again.",
+  reacted: "Memory that was asked for is usable; how long it took was measured.",
+  "oom-kill": "The kernel killed a process for lack of memory.",
+} as const;
+
+export type MonitorReason = keyof typeof MONITOR_NOTES;
+
+/** Every "no", every surprise and every measurement. The shell logs it and keeps the last ones. */
+export type MonitorNote = Readonly<{
+  level: "info" | "warn";
+  reason: MonitorReason;
+  /** One sentence for people, with units. */
+  message: string;
+  /** Numbers behind the sentence. */
+  data?: Readonly<Record<string, string | number | boolean | null>>;
+}>;

@@ -1,0 +1,47 @@
+// Sliding windows over time. Pure: each call gives back the next window.
+import { type MonoMs } from "../agent/types.ts";
+
+/** The largest value of the last while: a staircase of falling values, newest last. */
+export type PeakWindow = readonly Readonly<{ at: MonoMs; value: number }>[];
+
+/**
+ * Adds a value. Keeping a unit until nobody has needed it for `holdMs` is the same as the maximum
+ * need of the last `holdMs`, for all units at once.
+ */
+export function addPeak(
+  window: PeakWindow,
+  value: number,
+  now: MonoMs,
+  holdMs: number,
+): PeakWindow {
+  const kept = window.filter((entry) => entry.value > value && entry.at > now - holdMs);
+  return [...kept, { at: now, value }];
+}
+
+/** The largest value that is not older than `holdMs`; null when there is none. */
+export function peakOf(window: PeakWindow, now: MonoMs, holdMs: number): number | null {
+  return window.find((entry) => entry.at > now - holdMs)?.value ?? null;
+}
+
+/** The last values of something that is measured again and again, oldest first. */
+export type Series<T> = readonly Readonly<{ at: MonoMs; value: T }>[];
+
+/** Adds a value and drops those that are older than `keepMs`, but never the last one before. */
+export function addTo<T>(series: Series<T>, value: T, now: MonoMs, keepMs: number): Series<T> {
+  const from = series.findIndex((entry) => entry.at > now - keepMs);
+  const kept = from <= 0 ? series : series.slice(from - 1);
+  return [...(from === -1 ? series.slice(-1) : kept), { at: now, value }];
+}
+
+/** The newest entry that is at least `ageMs` old; the oldest one while none is. null when empty. */
+export function entryAgo<T>(
+  series: Series<T>,
+  now: MonoMs,
+  ageMs: number,
+): Readonly<{ at: MonoMs; value: T }> | null {
+  for (let i = series.length - 1; i >= 0; i -= 1) {
+    const entry = series[i];
+    if (entry !== undefined && entry.at <= now - ageMs) return entry;
+  }
+  return series[0] ?? null;
+}
