@@ -1,0 +1,195 @@
+// One QEMU process: its arguments, its start, its end. Knows nothing of what runs inside.
+import { spawn, type ChildProcess } from "node:child_process";
+import { openSync, closeSync, readFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { join } from "node:path";
+import { type GuestImage } from "../guest/image.ts";
+import { run } from "../guest/run.ts";
+import { disown, type Belongings, own } from "./cleanup.ts";
+
+const QEMU = "qemu-system-x86_64";
+
+/** What makes two guests the same machine: a saved state fits exactly these. */
+export type Machine = Readonly<{
+  memMiB: number;
+  maxMemMiB: number;
+  cpus: number;
+  maxCpus: number;
+  uuid: string;
+  accelerator: "kvm" | "tcg";
+}>;
+
+/** The guest's ports as they appear on 127.0.0.1. */
+export type Ports = Readonly<{ monitor: number; metrics: number; postgres: number; exec: number }>;
+const GUEST_PORTS: Ports = { monitor: 10301, metrics: 9100, postgres: 5432, exec: 10400 };
+
+/** In the run folder: for the agent, for a test's own look, for starting and stopping the guest. */
+export const SOCKETS = { agent: "qmp.sock", truth: "truth.sock", harness: "harness.sock" };
+
+const KERNEL_ARGS = [
+  "console=ttyS0 quiet panic=-1 mitigations=off nokaslr",
+  // 64 MiB of bounce buffers that a guest without DMA limits never uses.
+  "swiotlb=noforce",
+  // Plugged memory is online at once, and where nothing unmovable prevents its way back.
+  "memhp_default_state=online_movable",
+].join(" ");
+
+const ACCELERATOR_ARGS = {
+  kvm: ["-accel", "kvm", "-cpu", "host"],
+  tcg: ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"],
+};
+
+/** The part of the command line that a saved state depends on. */
+export function machineArgs(machine: Machine): string[] {
+  const { memMiB, maxMemMiB, cpus, maxCpus } = machine;
+  return [
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-M", "q35"],
+    ...ACCELERATOR_ARGS[machine.accelerator],
+    // A GiB above what can be plugged: QEMU aligns devices within that space.
+    ...["-m", `${memMiB}M,slots=8,maxmem=${maxMemMiB + 1024}M`],
+    ...["-smp", `${cpus},sockets=${maxCpus},cores=1,threads=1,maxcpus=${maxCpus}`],
+    ...["-object", `memory-backend-ram,id=m0,size=${memMiB}M`],
+    ...["-numa", "node,nodeid=0,memdev=m0"],
+    ...["-object", `memory-backend-ram,id=vmem0,size=${maxMemMiB - memMiB}M,reserve=off`],
+    ...["-device", "virtio-mem-pci,id=vm0,memdev=vmem0,node=0,requested-size=0"],
+    ...["-uuid", machine.uuid],
+    ...["-device", "virtio-net-pci,netdev=n0,romfile="],
+    ...["-device", "virtio-blk-pci,drive=base", "-device", "virtio-blk-pci,drive=tools"],
+    ...["-append", KERNEL_ARGS],
+  ];
+}
+
+export type Disk = Readonly<{ file: string; format: "raw" | "qcow2"; isKept: boolean }>;
+
+export type LaunchOptions = Readonly<{
+  machine: Machine;
+  image: GuestImage;
+  runDir: string;
+  ports: Ports;
+  disk: Disk;
+  /** A state written by `migrate`; null boots. */
+  stateFile: string | null;
+  cgroup: string | null;
+}>;
+
+/** The rest of the command line: files, sockets and ports of this one run. */
+function runArgs({ image, runDir, ports, disk, stateFile }: LaunchOptions): string[] {
+  const forwards = (Object.keys(GUEST_PORTS) as (keyof Ports)[]).map(
+    (name) => `,hostfwd=tcp:127.0.0.1:${ports[name]}-:${GUEST_PORTS[name]}`,
+  );
+  const drive = (id: string, { file, format, isKept }: Disk) =>
+    `id=${id},if=none,file=${comma(file)},format=${format},cache=unsafe,discard=unmap` +
+    (isKept ? "" : ",snapshot=on");
+  const tools: Disk = { file: image.toolsDisk, format: "raw", isKept: false };
+  return [
+    ...["-kernel", image.kernel.vmlinux, "-initrd", image.kernel.initramfs],
+    ...["-netdev", `user,id=n0${forwards.join("")}`],
+    ...["-drive", drive("base", disk), "-drive", drive("tools", tools)],
+    ...["-chardev", `file,id=console,path=${comma(join(runDir, "console.log"))}`],
+    ...["-serial", "chardev:console"],
+    // QEMU talks to one client per socket.
+    ...Object.values(SOCKETS).flatMap((name) => [
+      "-qmp",
+      `unix:${comma(join(runDir, name))},server=on,wait=off`,
+    ]),
+    ...["-pidfile", join(runDir, "qemu.pid")],
+    ...(stateFile === null ? [] : ["-incoming", `exec:cat ${quote(stateFile)}`]),
+  ];
+}
+
+export class Qemu {
+  readonly pid: number;
+  readonly runDir: string;
+  /** Resolves when the process is gone, with its exit code or signal. */
+  readonly exited: Promise<number | string>;
+  readonly #belongings: Belongings;
+  #isGone = false;
+
+  private constructor(child: ChildProcess, pid: number, belongings: Belongings) {
+    this.pid = pid;
+    this.runDir = belongings.runDir;
+    this.#belongings = belongings;
+    this.exited = new Promise((resolve) => {
+      child.once("exit", (code, signal) => {
+        this.#isGone = true;
+        // The number may soon be somebody else's.
+        belongings.pid = null;
+        resolve(code ?? signal ?? "unknown");
+      });
+    });
+  }
+
+  static async launch(options: LaunchOptions): Promise<Qemu> {
+    const { machine, runDir, cgroup } = options;
+    // In the cgroup before QEMU makes a thread, and killed by the kernel if we are: setpriv keeps the pid.
+    const script = `${cgroup === null ? "" : 'echo $$ >"$0"/cgroup.procs && '}exec setpriv --pdeathsig KILL "$@"`;
+    const args = [QEMU, ...machineArgs(machine), ...runArgs(options)];
+    const complaints = openSync(join(runDir, "qemu.log"), "w");
+    const belongings: Belongings = { pid: null, runDir, cgroup };
+    own(belongings);
+    const child = spawn("/bin/sh", ["-c", script, cgroup ?? "sh", ...args], {
+      stdio: ["ignore", complaints, complaints],
+    });
+    closeSync(complaints);
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+    const pid = child.pid;
+    if (pid === undefined) throw new Error("QEMU has no pid");
+    belongings.pid = pid;
+    return new Qemu(child, pid, belongings);
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** What QEMU itself printed: its complaints. */
+  complaints(): string {
+    return readFileSync(join(this.runDir, "qemu.log"), "utf8").trim();
+  }
+
+  /** The guest's console. */
+  console(): string {
+    return readFileSync(join(this.runDir, "console.log"), "utf8").replaceAll("\r", "");
+  }
+
+  /** Ends it at once and removes what it had. */
+  async kill(): Promise<void> {
+    if (!this.#isGone) process.kill(this.pid, "SIGKILL");
+    await this.exited;
+    disown(this.#belongings);
+  }
+}
+
+/** The version, for the key of a saved state. */
+export async function qemuVersion(): Promise<string> {
+  return (await run(QEMU, ["--version"])).split("\n")[0] ?? "";
+}
+
+/** Free ports of 127.0.0.1, all different. Between here and QEMU's bind another could take one: rare, and loud. */
+export async function freePorts(): Promise<Ports> {
+  const servers = await Promise.all(Object.keys(GUEST_PORTS).map(listenAnywhere));
+  const numbers = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const names = Object.keys(GUEST_PORTS);
+  return Object.fromEntries(names.map((name, index) => [name, numbers[index]])) as Ports;
+}
+
+async function listenAnywhere(): Promise<Server> {
+  const server = createServer();
+  return await new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => resolve(server));
+  });
+}
+
+/** QEMU splits its options at commas. */
+function comma(value: string): string {
+  return value.replaceAll(",", ",,");
+}
+
+function quote(path: string): string {
+  return `'${path.replaceAll("'", `'\\''`)}'`;
+}
