@@ -24,6 +24,9 @@ export {
   type VmSpec,
 } from "./agent/types.ts";
 export { initialVm, type ControlMode, type VmState } from "./agent/vm-state.ts";
+export { legacyConfigProblem } from "./legacy/config-problem.ts";
+export { DEPLOYED_LEGACY_CONFIG } from "./legacy/defaults.ts";
+export { parseLegacyMetrics, type ReadMetrics } from "./legacy/metrics.ts";
 export {
   type LegacyConfig,
   type LegacyMetrics,

@@ -1,6 +1,6 @@
 // Records what an event taught us. Decides nothing: no move begins here.
 import { type Size } from "@selfscale/protocol";
-import { downscaleDenied, INITIAL_OVERRIDES, upscaleRequested } from "./legacy-wish.ts";
+import { downscaleDenied, INITIAL_OVERRIDES, upscaleRequested } from "../legacy/overrides.ts";
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import {

@@ -5,6 +5,7 @@ import { absorb } from "./absorb.ts";
 import { cpuStage, cpuWakeAt } from "./cpu.ts";
 import { identityStage } from "./identity.ts";
 import { assertInvariants } from "./invariants.ts";
+import { overridesWakeAt } from "../legacy/overrides.ts";
 import { linkWakeAt } from "./link.ts";
 import { memoryStage, memoryWakeAt } from "./memory.ts";
 import { modeStage, modeWakeAt } from "./mode.ts";
@@ -41,6 +42,7 @@ export function vmWakeAt(state: VmState): MonoMs | null {
   const candidates = [
     linkWakeAt(state.link, state.timers),
     modeWakeAt(state),
+    overridesWakeAt(state.overrides, state.steppedAt),
     memoryWakeAt(state),
     cpuWakeAt(state),
     reportWakeAt(state),

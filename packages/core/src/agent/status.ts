@@ -55,7 +55,7 @@ export function vmStatus(state: VmState): VmStatus {
       version: link.kind === "up" ? link.version : null,
       identity: state.identity,
     },
-    legacyGoal: null,
+    legacyGoal: state.legacyGoal,
     cpuUsedMilli: facts?.cpuUsedMilli ?? null,
     throttledShare: facts?.throttledShare ?? null,
   };

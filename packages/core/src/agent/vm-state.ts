@@ -1,7 +1,7 @@
 // Everything the agent's machine remembers about one VM. Deadlines are state; time is an argument elsewhere.
 import { type Size } from "@selfscale/protocol";
 import { type LegacyMetrics } from "../legacy/types.ts";
-import { INITIAL_OVERRIDES, type LegacyOverrides } from "./legacy-wish.ts";
+import { INITIAL_OVERRIDES, type LegacyOverrides } from "../legacy/overrides.ts";
 import { LINK_DOWN, type Link, type ScaleWish } from "./link.ts";
 import { type AgentTimers } from "./timers.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction, type VmSpec } from "./types.ts";
@@ -81,6 +81,8 @@ export type VmState = Readonly<{
   metricsAt: MonoMs;
   isScraping: boolean;
   overrides: LegacyOverrides;
+  /** The metrics-based goal in compute units, while it counts; for showing. */
+  legacyGoal: number | null;
   /** Memory added without being asked, and the silence it was for. */
   blind: Readonly<{ memBytes: number; silentSince: MonoMs }> | null;
 
@@ -142,6 +144,7 @@ export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number)
     metricsAt: 0,
     isScraping: false,
     overrides: INITIAL_OVERRIDES,
+    legacyGoal: null,
     blind: null,
     want: null,
     sought: null,

@@ -1,7 +1,8 @@
 // What a VM should have, before the node is asked: the level of whoever decides, on the grid, within the bounds.
 // "Hold" is what it holds already; holding never rounds, never grows, and shrinks only what is above bounds.max.
 import { type Size } from "@selfscale/protocol";
-import { legacyDesired } from "./legacy-wish.ts";
+import { legacyDesired, type LegacyWish } from "../legacy/desired.ts";
+import { activeOverrides } from "../legacy/overrides.ts";
 import { actualOf, heldOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import { boundsOnGrid, clampToBounds, gridOf, memCellUp, type Grid } from "./grid.ts";
@@ -29,14 +30,15 @@ export function wantStage(state: VmState, now: MonoMs): readonly [VmState, reado
   const actions: VmAction[] = [];
   const [seeing, blindActions] = growBlindly(state, facts, now);
   actions.push(...blindActions);
-  const want = wantOf(seeing, facts, now);
+  const legacy = legacyOf(seeing, facts, now);
+  const want = wantOf(seeing, facts, legacy, now);
   if (state.want === null || !same(state.want, want)) {
     actions.push(
       note("level-set", `Wants ${sayCpu(want.milliCpu)}, ${sayMem(want.memBytes)}.`, {
         milliCpu: want.milliCpu,
         memBytes: want.memBytes,
         mode: state.mode,
-        reason: state.mode === "compute-controlled" ? (state.level?.reason ?? null) : null,
+        wishReason: state.mode === "compute-controlled" ? (state.level?.reason ?? null) : null,
       }),
     );
   }
@@ -48,43 +50,45 @@ export function wantStage(state: VmState, now: MonoMs): readonly [VmState, reado
   if (isNews) actions.push({ kind: "seek-permit", ...claim });
   // Until the node answers, the permit of the last wish still binds: growth waits, a shrink need not.
   const isPermitPending = isNews || state.isPermitPending;
-  return [{ ...seeing, want, sought: claim, isPermitPending }, actions];
+  const legacyGoal = legacy?.goalComputeUnits ?? null;
+  return [{ ...seeing, want, sought: claim, isPermitPending, legacyGoal }, actions];
 }
 
 /** The wish of whoever decides, made fit. */
-function wantOf(state: VmState, facts: HypervisorFacts, now: MonoMs): Size {
+function wantOf(
+  state: VmState,
+  facts: HypervisorFacts,
+  legacy: LegacyWish | null,
+  now: MonoMs,
+): Size {
   const grid = gridOf(facts, state.spec.hasQuota);
   const bounds = state.spec.bounds;
   const hold = holdOf(state, facts);
   if (state.identity === "mismatched") return hold;
   const kept = cutToBounds(hold, boundsOnGrid(bounds, grid));
-  const asked = atLeast(wishOf(state, facts, now), blindFloor(state));
+  const named = state.mode === "compute-controlled" ? state.level?.size : legacy?.desired;
+  const asked = atLeast(named ?? null, blindFloor(state));
   if (asked === null) return kept;
   const fit = clampToBounds(asked, bounds, grid);
   return mayFall(state, now) ? fit : larger(fit, kept);
 }
 
-/** What is wished for now; null when nothing is, and the VM holds. */
-function wishOf(state: VmState, facts: HypervisorFacts, now: MonoMs): Size | null {
-  switch (state.mode) {
-    case "compute-controlled":
-      return state.level?.size ?? null;
-    case "metrics-based":
-    case "held": {
-      if (state.link.kind !== "up" || state.link.version !== 1) return null;
-      if (state.metrics === null && state.overrides.requested === null) return null;
-      return legacyDesired({
-        config: state.spec.legacy,
-        bounds: state.spec.bounds,
-        using: actualOf(facts),
-        metrics: state.metrics ?? { system: null, lfc: null },
-        overrides: state.overrides,
-        now,
-      }).desired;
-    }
-    default:
-      return state.mode satisfies never;
-  }
+/** What the metrics-based algorithm wants, where it has a say; null elsewhere. */
+function legacyOf(state: VmState, facts: HypervisorFacts, now: MonoMs): LegacyWish | null {
+  if (state.mode === "compute-controlled") return null;
+  if (state.link.kind !== "up" || state.link.version !== 1) return null;
+  const { requested } = activeOverrides(state.overrides, now);
+  if (state.metrics === null && requested === null) return null;
+  return legacyDesired({
+    config: state.spec.legacy,
+    bounds: state.spec.bounds,
+    using: actualOf(facts),
+    metrics: state.metrics ?? { system: null, lfc: null },
+    metricsAt: state.metricsAt,
+    metricsFreshMs: state.timers.metricsFreshMs,
+    overrides: state.overrides,
+    now,
+  });
 }
 
 /** Unknown or stale signals may grow a VM, never shrink it. */

@@ -1,11 +1,13 @@
 // The size the VM has, as the monitor may believe it: what the agent said on this link; its own reading otherwise.
 import { type Size } from "@selfscale/protocol";
-import { type MonitorState } from "./state.ts";
+import { type QuotaView } from "../policy/cpu.ts";
+import { type AgentReport, type MonitorState } from "./state.ts";
 
 const MIB = 1024 * 1024;
-const DEFAULT_STEP = { milliCpu: 250, memBytes: 128 * MIB };
+/** Until the agent tells its grid: quarters of a core, and a Linux memory block. */
+const DEFAULT_STEP: Size = { milliCpu: 250, memBytes: 128 * MIB };
 
-/** Own view: online memory blocks (all of them are RAM that QEMU gave) and CPUs that are plugged. */
+/** Own view: online memory blocks (all of them are RAM that QEMU gave) and CPUs in use. */
 export function ownView(state: MonitorState): Size | null {
   const memory = state.memorySample?.value;
   const cpu = state.cpuSample?.value;
@@ -13,10 +15,10 @@ export function ownView(state: MonitorState): Size | null {
   const { blocks } = memory;
   // Without hotplug there are no blocks: MemTotal, rounded up to what a machine could have.
   const memBytes =
-    blocks === null
+    blocks === null || blocks.onlineCount === 0
       ? Math.ceil(memory.totalBytes / DEFAULT_STEP.memBytes) * DEFAULT_STEP.memBytes
       : blocks.onlineCount * blocks.blockBytes;
-  return { milliCpu: cpu.presentCount * 1000, memBytes };
+  return { milliCpu: cpu.onlineCount * 1000, memBytes };
 }
 
 /** null until there are samples or a report. */
@@ -25,10 +27,10 @@ export function actualOf(state: MonitorState): Size | null {
   const report = session?.report ?? null;
   if (report !== null) return report.actual;
   const own = ownView(state);
-  const notified = session?.version === 1 ? session.notified : null;
+  const notified = session?.notified ?? null;
   if (notified === null || own === null) return own;
   return {
-    // A CPU quota is invisible from inside; what version 1 notified is the best there is.
+    // A CPU quota is invisible from inside; what was notified is the best there is.
     milliCpu: notified.milliCpu,
     memBytes: Math.max(notified.memBytes, own.memBytes),
   };
@@ -38,28 +40,54 @@ export function actualOf(state: MonitorState): Size | null {
 export function effectiveActual(state: MonitorState): Size | null {
   const actual = actualOf(state);
   const report = state.session?.report ?? null;
-  if (actual === null || report === null) return actual;
-  if (report.reason !== "no-cpu-quota") return actual;
+  if (actual === null || report === null || !isAdvice(report)) return actual;
   return { ...actual, milliCpu: Math.min(actual.milliCpu, report.requested.milliCpu) };
 }
 
+/** The agent can't enforce CPU here: what it requested is advice. */
+export function isAdvice(report: AgentReport): boolean {
+  return report.reason === "no-cpu-quota";
+}
+
+/** What the guest can use now, and the agent's word when its quota is below the online CPUs. */
+export function cpuGiven(state: MonitorState): Readonly<{ have: number; quota: QuotaView | null }> {
+  const onlineMilli = (state.cpuSample?.value.onlineCount ?? 1) * 1000;
+  const report = state.session?.report ?? null;
+  const isLimited = report !== null && report.actual.milliCpu < onlineMilli;
+  if (!isLimited) return { have: onlineMilli / 1000, quota: null };
+  const { cpuUsed, throttledShare } = report;
+  return { have: report.actual.milliCpu / 1000, quota: { cpuUsed, throttledShare } };
+}
+
+/** The granularity of sizes. `memBytes` 1: memory is fixed, any size is its own cell. */
 export function stepOf(state: MonitorState): Size {
   const report = state.session?.report ?? null;
   if (report === null) return DEFAULT_STEP;
   return { milliCpu: report.stepMilliCpu, memBytes: Math.max(report.stepMemBytes, 1) };
 }
 
+/** Up to the next cell. Cells are counted from bounds.min, which lies on the agent's grid. */
+export function memCellUp(state: MonitorState, bytes: number): number {
+  const step = stepOf(state).memBytes;
+  const origin = (state.session?.report?.min.memBytes ?? 0) % step;
+  return Math.max(step, origin + Math.ceil((bytes - origin) / step) * step);
+}
+
+/** Up to the next cell, never to nothing. */
+export function cpuCellUp(state: MonitorState, milliCpu: number): number {
+  const step = stepOf(state).milliCpu;
+  return Math.max(1, Math.ceil(milliCpu / step)) * step;
+}
+
 /** The wish as the agent will round and clamp it, as far as it told us how. */
 export function fitted(state: MonitorState, wish: Size): Size {
-  const step = stepOf(state);
-  const report = state.session?.report ?? null;
-  const up = (value: number, unit: number) => Math.ceil(value / unit) * unit;
   const size = {
-    milliCpu: Math.max(step.milliCpu, up(wish.milliCpu, step.milliCpu)),
-    memBytes: up(wish.memBytes, step.memBytes),
+    milliCpu: cpuCellUp(state, wish.milliCpu),
+    memBytes: memCellUp(state, wish.memBytes),
   };
+  const report = state.session?.report ?? null;
   if (report === null) return size;
-  const clamp = (value: number, min: number, max: number) => Math.min(Math.max(value, min), max);
+  const clamp = (value: number, min: number, max: number) => Math.max(Math.min(value, max), min);
   return {
     milliCpu: clamp(size.milliCpu, report.min.milliCpu, report.max.milliCpu),
     memBytes: clamp(size.memBytes, report.min.memBytes, report.max.memBytes),
@@ -71,6 +99,9 @@ export function isMet(state: MonitorState): boolean {
   const actual = effectiveActual(state);
   if (actual === null || state.desired === null) return true;
   const want = fitted(state, state.desired);
-  const have = fitted(state, actual);
+  const have = {
+    milliCpu: cpuCellUp(state, actual.milliCpu),
+    memBytes: memCellUp(state, actual.memBytes),
+  };
   return want.milliCpu === have.milliCpu && want.memBytes === have.memBytes;
 }

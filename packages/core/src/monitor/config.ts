@@ -1,6 +1,7 @@
 // The monitor's settings. Sizing numbers are in policy/config.ts; these are about talking and measuring.
 import { PRESETS, type PolicyConfig } from "../policy/config.ts";
 
+/** What the monitor is told when it starts. */
 export type MonitorConfig = Readonly<{
   policy: PolicyConfig;
   /** Fastest page-in on this kind of machine, bytes per second. 2.5 GiB/s on KVM; calibrated under TCG. */
@@ -25,10 +26,13 @@ export type MonitorTimers = Readonly<{
   upscaleRequestMs: number;
   /** No frame from the agent for this long: the link is dead. */
   silenceMs: number;
+  /** A probe on a version-1 link that met no InvalidMessage by then was understood. */
+  probeMs: number;
   /** CPUs taken offline by a consent come back if the size did not fall by then. */
   consentMs: number;
 }>;
 
+/** Those of docs/protocol.md. */
 export const MONITOR_TIMERS: MonitorTimers = {
   resendUnmetMs: 4_500,
   resendMetMs: 30_000,
@@ -37,9 +41,11 @@ export const MONITOR_TIMERS: MonitorTimers = {
   firstWordMs: 1_000,
   upscaleRequestMs: 1_000,
   silenceMs: 20_000,
+  probeMs: 2_000,
   consentMs: 10_000,
 };
 
+/** The real thing. The shell puts in what it measured: rMaxBytesPerSec. */
 export const MONITOR_DEFAULTS: MonitorConfig = {
   policy: PRESETS.default,
   rMaxBytesPerSec: 2.5 * 1024 ** 3,

@@ -1,98 +1,131 @@
 // May this machine be made smaller, now? Judged at the moment it is asked, by what is in use, each resource by itself.
 import { type ScaleReason, type Size } from "@selfscale/protocol";
-import { busyNow } from "../policy/cpu.ts";
-import { lowestSafeBytes, vetoOf } from "../policy/memory.ts";
-import { actualOf, effectiveActual, fitted, stepOf } from "./actual.ts";
-import { currentReserve } from "./desire.ts";
+import { type MonoMs } from "../agent/types.ts";
+import { usedNow } from "../policy/cpu.ts";
+import { isCacheShort, kernelBytesNow, lowestSafeBytes, vetoOf } from "../policy/memory.ts";
+import { actualOf, cpuCellUp, cpuGiven, effectiveActual, memCellUp } from "./actual.ts";
+import { memoryGiven } from "./desire.ts";
 import { type MonitorState } from "./state.ts";
-import { type MonoMs } from "./types.ts";
 
 export type Verdict = Readonly<{
   ok: boolean;
   /** For people; short. */
   status: string;
   reason: ScaleReason | null;
-  /** What would be agreed to now; null when that is no smaller than what it has. */
+  /** What would be agreed to now; null when nothing is measured. */
   lowest: Size | null;
   lowersCpu: boolean;
+  lowersMem: boolean;
 }>;
 
-const MIB = 1024 * 1024;
+type No = Readonly<{ status: string; reason: ScaleReason }>;
+type Judged = Readonly<{ no: No | null; lowest: number }>;
 
+const MIB = 1024 * 1024;
+const WHOLE_CPU_MILLI = 1000;
+
+/** Per resource: what is lowered, whether that is safe now, and how low it could go. */
 export function judgeShrink(state: MonitorState, target: Size, now: MonoMs): Verdict {
   const actual = actualOf(state);
   const used = effectiveActual(state);
-  if (actual === null || used === null) return refusal("no measurements yet", "start", null, false);
-  const lowersMem = target.memBytes < actual.memBytes;
+  if (actual === null || used === null) {
+    const status = "no measurements yet";
+    return { ok: false, status, reason: "start", lowest: null, lowersCpu: true, lowersMem: true };
+  }
+  const haveBytes = haveNow(state, actual);
+  const lowersMem = target.memBytes < haveBytes;
   const lowersCpu = target.milliCpu < used.milliCpu;
-  const lowest = lowestNow(state, actual, used, now);
-  if (lowersMem) {
-    const problem = memoryProblem(state, target, lowest, now);
-    if (problem !== null) return refusal(problem, "memory", lowest, lowersCpu);
-  }
-  if (lowersCpu) {
-    if (lowest === null) return refusal("no CPU measurements yet", "start", null, true);
-    if (target.milliCpu < lowest.milliCpu) {
-      const text = `CPU is in use: ${lowest.milliCpu / 1000} vCPU are needed now`;
-      return refusal(text, "cpu", lowest, true);
-    }
-  }
+  const memory = judgeMemory(state, target.memBytes, haveBytes, now);
+  const cpu = judgeCpu(state, target.milliCpu, used.milliCpu, now);
+  const lowest = { milliCpu: cpu.lowest, memBytes: memory.lowest };
+  const no = (lowersMem ? memory.no : null) ?? (lowersCpu ? cpu.no : null);
+  if (no !== null) return { ok: false, ...no, lowest, lowersCpu, lowersMem };
   const what = [
     ...(lowersMem ? [`${Math.round(target.memBytes / MIB)} MiB`] : []),
     ...(lowersCpu ? [`${target.milliCpu / 1000} vCPU`] : []),
   ];
   const status = what.length === 0 ? "nothing to give back" : `agreed to ${what.join(", ")}`;
-  return { ok: true, status, reason: null, lowest: null, lowersCpu };
+  return { ok: true, status, reason: null, lowest: null, lowersCpu, lowersMem };
 }
 
-function memoryProblem(
-  state: MonitorState,
-  target: Size,
-  lowest: Size | null,
-  now: MonoMs,
-): string | null {
+/** The last report may be older than what the kernel shows: a slice may just have gone. Bytes. */
+function haveNow(state: MonitorState, actual: Size): number {
+  const total = state.memorySample?.value.totalBytes;
+  const kernel = kernelBytesNow(state.memory, actual.memBytes);
+  if (total === undefined || kernel === null) return actual.memBytes;
+  return Math.min(actual.memBytes, total + kernel);
+}
+
+function judgeMemory(state: MonitorState, target: number, have: number, now: MonoMs): Judged {
+  const policy = state.config.policy.memory;
+  const refuse = (status: string, reason: ScaleReason): Judged => ({
+    no: { status, reason },
+    lowest: Math.round(have),
+  });
   const sample = state.memorySample;
-  if (sample === null || lowest === null) return "not enough memory measurements yet";
-  if (now - sample.at > state.config.policy.staleMs) return "memory measurements are stale";
-  const veto = vetoOf(state.memory, sample.value, state.config.policy.memory, now);
-  if (veto !== null) return veto;
-  if (target.memBytes >= lowest.memBytes) return null;
-  return `memory is in use: ${Math.round(lowest.memBytes / MIB)} MiB are needed now`;
+  const told = actualOf(state)?.memBytes ?? have;
+  const safe = lowestSafeBytes(state.memory, memoryGiven(state, told), policy, now);
+  if (sample === null || safe === null) return refuse("not enough measurements yet", "start");
+  if (now - sample.at > state.config.policy.staleMs) {
+    return refuse("memory measurements are stale", "hold");
+  }
+  const pauseMs = unplugPauseMs(state, now);
+  if (pauseMs > 0) {
+    return refuse(`the last unplug freed nothing; again in ${Math.ceil(pauseMs / 1000)} s`, "hold");
+  }
+  const veto = vetoOf(state.memory, sample.value, policy, now);
+  if (veto !== null) return refuse(veto, "memory");
+  if (isCacheShort(state.memory, policy, now)) {
+    return refuse("the file cache is being read back", "cache");
+  }
+  const lowest = Math.min(Math.round(have), memCellUp(state, safe));
+  if (target >= safe) return { no: null, lowest };
+  const status = `memory is in use: ${Math.ceil(safe / MIB)} MiB are needed now`;
+  return { no: { status, reason: "memory" }, lowest };
 }
 
-/** The smallest size that is safe at this moment, on the grid; null while it can't be told. */
-function lowestNow(state: MonitorState, actual: Size, used: Size, now: MonoMs): Size | null {
-  const { policy } = state.config;
-  const reserve = currentReserve(state);
-  const memBytes = lowestSafeBytes(state.memory, actual.memBytes, reserve, policy.memory, now);
-  const busy = busyOf(state, used, now);
-  if (memBytes === null || busy === null) return null;
-  const step = stepOf(state);
-  const milliCpu =
-    Math.ceil((busy * 1000) / policy.cpu.busyTargetShare / step.milliCpu) * step.milliCpu;
-  const safe = { milliCpu: Math.max(step.milliCpu, milliCpu), memBytes };
-  const fit = fitted(state, safe);
-  // Bounds may lie below what is in use: the truth is not clamped to them from above.
-  return {
-    milliCpu: Math.max(fit.milliCpu, safe.milliCpu),
-    memBytes: Math.max(fit.memBytes, Math.min(safe.memBytes, actual.memBytes)),
-  };
+function judgeCpu(state: MonitorState, target: number, have: number, now: MonoMs): Judged {
+  const policy = state.config.policy.cpu;
+  const { quota } = cpuGiven(state);
+  const used = usedNow(state.cpu, quota, now);
+  if (used === null) {
+    return { no: { status: "no CPU measurements yet", reason: "start" }, lowest: have };
+  }
+  const throttled = state.session?.report?.throttledShare ?? 0;
+  const isCalm = throttled < policy.calmThrottledShare;
+  const needed = cpuCellUp(state, (used / policy.busyTargetShare) * 1000);
+  const lowest = Math.min(have, isCalm ? needed : Math.max(needed, WHOLE_CPU_MILLI));
+  if (!isCalm && target < WHOLE_CPU_MILLI) {
+    const status = `throttled in ${Math.round(throttled * 100)} % of periods already`;
+    return { no: { status, reason: "cpu" }, lowest };
+  }
+  if (target >= needed) return { no: null, lowest };
+  const status = `CPU is in use: ${needed / 1000} vCPU are needed now`;
+  return { no: { status, reason: "cpu" }, lowest };
 }
 
-/** Under a quota below the online CPUs the agent's reading is the truth. */
-function busyOf(state: MonitorState, used: Size, now: MonoMs): number | null {
-  const report = state.session?.report ?? null;
-  const online = (state.cpuSample?.value.onlineCount ?? 1) * 1000;
-  const cpuUsed = report?.cpuUsed ?? null;
-  if (cpuUsed !== null && used.milliCpu < online) return cpuUsed;
-  return busyNow(state.cpu, now);
+/** An agreement to unplug memory: remember what MemTotal was, to see whether it moves. */
+export function noteAgreement(state: MonitorState, now: MonoMs): MonitorState["unplug"] {
+  const totalBytes = state.memorySample?.value.totalBytes ?? 0;
+  const { unplug } = state;
+  const isFruitless = unplug !== null && !hasMoved(unplug.totalBytes, totalBytes);
+  return { failures: isFruitless ? unplug.failures + 1 : 0, agreedAt: now, totalBytes };
 }
 
-function refusal(
-  status: string,
-  reason: ScaleReason,
-  lowest: Size | null,
-  lowersCpu: boolean,
-): Verdict {
-  return { ok: false, status, reason, lowest, lowersCpu };
+/**
+ * How long a shrink is refused because those before gave nothing back; 0: not at all. One failure is
+ * free: the agent may have acted too late on a consent. Ours pauses longer than this by itself.
+ */
+function unplugPauseMs(state: MonitorState, now: MonoMs): number {
+  const { unplug, config } = state;
+  if (unplug === null || unplug.failures === 0) return 0;
+  if (hasMoved(unplug.totalBytes, state.memorySample?.value.totalBytes ?? 0)) return 0;
+  const { retryMinMs, retryMaxMs } = config.policy.memory;
+  const pauseMs = Math.min(retryMaxMs, retryMinMs * 2 ** (unplug.failures - 1));
+  return Math.max(0, unplug.agreedAt + pauseMs - now);
+}
+
+/** virtio-mem moves blocks of 2 MiB or more; less is the kernel's own bookkeeping. */
+function hasMoved(beforeBytes: number, afterBytes: number): boolean {
+  return Math.abs(afterBytes - beforeBytes) >= MIB;
 }

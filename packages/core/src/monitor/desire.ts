@@ -1,240 +1,224 @@
-// From needs to the size wanted: up at once, in one jump; down only what was not needed for a whole hold, if nothing objects.
-import {
-  type MonitorDecision,
-  type ResourceDecision,
-  type ScaleReason,
-  type Size,
-} from "@selfscale/protocol";
+// From a sample to the level: what the policy says is needed becomes what is wanted.
+import { UNPLUG_SLICE_TIMEOUT_MS } from "@selfscale/protocol";
+import { type MonoMs } from "../agent/types.ts";
 import { senseCpu } from "../policy/cpu.ts";
-import { senseMemory } from "../policy/memory.ts";
+import { senseMemory, type MemoryGiven } from "../policy/memory.ts";
 import { expectGrowth, noticeGrowth, reserveBytes, tReactMs } from "../policy/reserve.ts";
-import { addPeak, peakOf } from "../policy/window.ts";
-import { actualOf, effectiveActual, fitted, stepOf } from "./actual.ts";
-import { type MonitorState } from "./state.ts";
-import { type CpuSample, type MemorySample, type MonitorAction, type MonoMs } from "./types.ts";
+import { addPeak, peakOf, postponePeaks } from "../policy/window.ts";
+import {
+  actualOf,
+  cpuCellUp,
+  cpuGiven,
+  effectiveActual,
+  fitted,
+  memCellUp,
+  stepOf,
+} from "./actual.ts";
+import { explain } from "./explain.ts";
+import { conclude, leastOf, releaseObstacle, startLevel } from "./level.ts";
+import { count, type MonitorState } from "./state.ts";
+import { type CpuSample, type MemorySample, type MonitorAction } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 
+const WHOLE_CPU_MILLI = 1000;
+
+/** Bytes kept free for the time that growing takes. */
 export function currentReserve(state: MonitorState): number {
   const { config, reaction } = state;
-  const reactMs = tReactMs(reaction, config.tReactStartMs);
+  const reactMs = tReactMs(reaction, config.tReactStartMs, config.policy.memory);
   return reserveBytes(config.rMaxBytesPerSec, reactMs, config.policy.memory);
+}
+
+/** What memory is judged against, when the VM has `toldBytes`. */
+export function memoryGiven(state: MonitorState, toldBytes: number): MemoryGiven {
+  return { toldBytes, reserveBytes: currentReserve(state), stepBytes: stepOf(state).memBytes };
 }
 
 /** A CPU sample came: what is needed, and what follows. */
 export function onCpuSample(before: MonitorState, sample: CpuSample, now: MonoMs): Result {
-  const sampled: MonitorState = { ...before, cpuSample: { at: now, value: sample } };
-  const actual = effectiveActual(sampled);
-  if (actual === null) return [sampled, []];
   const { policy } = before.config;
-  const report = before.session?.report ?? null;
-  const isLimited = report !== null && report.actual.milliCpu < sample.onlineCount * 1000;
-  const [cpu, need] = senseCpu(
-    before.cpu,
-    sample,
-    actual.milliCpu / 1000,
-    isLimited ? { cpuUsed: report.cpuUsed, throttledShare: report.throttledShare } : null,
-    policy.cpu,
-    now,
+  const ready = startLevel(
+    afterGap({ ...before, cpuSample: { at: now, value: sample } }, before, "cpu", now),
   );
-  const cpuPeaks = addPeak(before.cpuPeaks, need.need * 1000, now, policy.cpu.holdMs);
-  return decideCpu({ ...sampled, cpu, cpuNeed: need, cpuPeaks }, actual, now);
+  if (ready.desired === null) return [ready, []];
+  const [cpu, need] = senseCpu(before.cpu, sample, cpuGiven(ready), policy.cpu, now);
+  const holdMs = policy.cpu.holdMs * ready.fraction.holdFactor;
+  const needMilli = cpuCellUp(ready, need.need * 1000);
+  const peaks = { ...ready.peaks, cpu: addPeak(ready.peaks.cpu, needMilli, now, holdMs) };
+  return decideCpu({ ...ready, cpu, cpuNeed: need, peaks }, now);
 }
 
 /** A memory sample came: what is needed, and what follows. */
 export function onMemorySample(before: MonitorState, sample: MemorySample, now: MonoMs): Result {
   const { policy } = before.config;
   const actions: MonitorAction[] = [];
-  const [reaction, tookMs] = noticeGrowth(before.reaction, sample.totalBytes, now);
+  const sampled = afterGap(
+    { ...before, memorySample: { at: now, value: sample } },
+    before,
+    "mem",
+    now,
+  );
+  const [reaction, tookMs] = noticeGrowth(sampled.reaction, sample.totalBytes, policy.memory, now);
   if (tookMs !== null) {
     const message = `Memory that was needed is usable after ${Math.round(tookMs)} ms.`;
-    actions.push({
-      kind: "explain",
-      note: { level: "info", reason: "reacted", message, data: { tookMs } },
-    });
+    actions.push(explain("info", "reacted", message, { tookMs: Math.round(tookMs) }));
   }
-  const killed =
-    (sample.counters?.oomKills ?? 0) - (before.memorySample?.value.counters?.oomKills ?? Infinity);
-  if (killed > 0) {
-    const message = `The kernel killed ${killed} process(es) for lack of memory.`;
-    actions.push({ kind: "explain", note: { level: "warn", reason: "oom-kill", message } });
+  const [counted, killNotes] = countKills({ ...sampled, reaction }, before, sample);
+  actions.push(...killNotes);
+  if ((sample.blocks?.offlineCount ?? 0) > 0 && !isGivingBack(counted, now)) {
+    actions.push({ kind: "online-memory" });
   }
-  if ((sample.blocks?.offlineCount ?? 0) > 0) actions.push({ kind: "online-memory" });
-  const sampled: MonitorState = {
-    ...before,
-    reaction,
-    memorySample: { at: now, value: sample },
-    counters: {
-      ...before.counters,
-      oomKills: before.counters.oomKills + Math.max(0, Number.isFinite(killed) ? killed : 0),
-    },
-  };
-  const actual = actualOf(sampled);
-  if (actual === null) return [sampled, actions];
-  const [memory, need] = senseMemory(
-    before.memory,
-    sample,
-    actual.memBytes,
-    currentReserve(sampled),
-    policy.memory,
+  const ready = startLevel(counted);
+  const actual = actualOf(ready);
+  if (actual === null) return [ready, actions];
+  const given = memoryGiven(ready, actual.memBytes);
+  const [memory, need] = senseMemory(ready.memory, sample, given, policy.memory, now);
+  const kept = addPeak(
+    ready.peaks.mem,
+    memCellUp(ready, need.keepBytes),
     now,
+    policy.memory.holdMs,
   );
-  const memoryPeaks = addPeak(before.memoryPeaks, need.needBytes, now, policy.memory.holdMs);
-  const [decided, more] = decideMemory(
-    { ...sampled, memory, memoryNeed: need, memoryPeaks },
-    actual,
-    now,
-  );
+  const sensed = { ...ready, memory, memoryNeed: need, peaks: { ...ready.peaks, mem: kept } };
+  const [decided, more] = decideMemory(sensed, now);
   return [decided, [...actions, ...more]];
 }
 
-function decideCpu(state: MonitorState, actual: Size, now: MonoMs): Result {
-  const { cpu: policy } = state.config.policy;
-  const need = state.cpuNeed;
-  if (need === null) return [state, []];
-  const before = state.desired?.milliCpu ?? actual.milliCpu;
-  const have = Math.max(actual.milliCpu, 1);
-  const needMilli = need.need * 1000;
-  if (needMilli > before) {
-    // Beyond what there is, by a jump worth making; below it, merely less is given back.
-    const isGrowth = needMilli > have;
-    const target = isGrowth ? Math.max(needMilli, (1 + policy.growMinShare) * have) : needMilli;
-    const milliCpu = roundUp(target, stepOf(state).milliCpu);
-    const cpuPeaks = addPeak(state.cpuPeaks, milliCpu, now, policy.holdMs);
-    return conclude(
-      { ...state, cpuPeaks },
-      "cpu",
-      { ...desiredOr(state, actual), milliCpu },
-      "cpu",
-      "none",
-      now,
-    );
-  }
-  const peak = peakOf(state.cpuPeaks, now, policy.holdMs) ?? needMilli;
-  const floor = leastOf(state).milliCpu;
-  const milliCpu = Math.max(floor, roundUp(peak, stepOf(state).milliCpu));
-  if (milliCpu >= before) return [state, []];
-  const isWorthIt = milliCpu <= before * (1 - policy.shedShare) || milliCpu <= floor;
-  const throttled = state.session?.report?.throttledShare ?? 0;
-  const isCalm = milliCpu >= 1000 || throttled < policy.calmThrottledShare;
-  if (!isWorthIt || !isCalm || !mayRelease(state, now)) return [state, []];
-  return conclude(state, "cpu", { ...desiredOr(state, actual), milliCpu }, "idle", "none", now);
+/** A block that is on its way out is offline for a moment; bringing it back would undo the unplug. */
+function isGivingBack({ unplug }: MonitorState, now: MonoMs): boolean {
+  return unplug !== null && now < unplug.agreedAt + UNPLUG_SLICE_TIMEOUT_MS;
 }
 
-function decideMemory(state: MonitorState, actual: Size, now: MonoMs): Result {
-  const { memory: policy } = state.config.policy;
-  const need = state.memoryNeed;
-  if (need === null) return [state, []];
-  const before = state.desired?.memBytes ?? actual.memBytes;
-  const have = actual.memBytes;
-  const step = stepOf(state).memBytes;
-  if (need.needBytes > before) {
+function decideCpu(state: MonitorState, now: MonoMs): Result {
+  const policy = state.config.policy.cpu;
+  const level = state.desired?.milliCpu ?? 0;
+  const need = state.cpuNeed;
+  const actual = effectiveActual(state);
+  if (need === null || actual === null) return [state, []];
+  const needMilli = Math.round(need.need * 1000);
+  if (cpuCellUp(state, needMilli) > level) {
     // Beyond what there is, by a jump worth making; below it, merely less is given back.
-    const growMin = Math.min(policy.growMaxMinBytes, Math.max(policy.growMinBytes, have / 2));
-    const least = need.needBytes > have ? Math.max(have + growMin, need.aheadBytes) : 0;
-    const memBytes = roundUp(Math.max(need.needBytes, least), step);
-    // What is asked for is held like what is needed: else the next sample would give it back.
-    const memoryPeaks = addPeak(state.memoryPeaks, memBytes, now, policy.holdMs);
-    const [next, actions] = conclude(
-      { ...state, memoryPeaks },
-      "mem",
-      { ...desiredOr(state, actual), memBytes },
-      need.reason,
-      "none",
-      now,
-    );
-    return [watchGrowth(next, memBytes, now), actions];
+    const most = Math.max(level, actual.milliCpu);
+    const padded = needMilli > actual.milliCpu ? (1 + policy.growMinShare) * most : 0;
+    const to = cpuCellUp(state, Math.max(needMilli, Math.floor(padded)));
+    const jumped = keepJump(regret(state, now), "cpu", to, now);
+    return conclude(jumped, { resource: "cpu", to, reason: "cpu", limit: "none" }, now);
   }
-  const peak = peakOf(state.memoryPeaks, now, policy.holdMs) ?? need.needBytes;
+  const floor = leastOf(state).milliCpu;
+  const to = Math.max(floor, keptCpu(state, needMilli, now));
+  if (to >= level) return [state, []];
+  const isWorthIt = to <= level * (1 - policy.shedShare) || to <= floor;
+  const throttled = state.session?.report?.throttledShare ?? 0;
+  const isCalm = to >= WHOLE_CPU_MILLI || throttled < policy.calmThrottledShare;
+  if (!isWorthIt || !isCalm || releaseObstacle(state, now) !== null) return [state, []];
+  const released = to < WHOLE_CPU_MILLI ? noteFraction(state, to, now) : state;
+  const limit = to === floor ? "bounds" : "none";
+  return conclude(released, { resource: "cpu", to, reason: "idle", limit }, now);
+}
+
+/** What was needed within the hold; a fraction that was regretted before is held longer. */
+function keptCpu(state: MonitorState, needMilli: number, now: MonoMs): number {
+  const { holdMs } = state.config.policy.cpu;
+  const kept = peakOf(state.peaks.cpu, now, holdMs) ?? cpuCellUp(state, needMilli);
+  if (kept >= WHOLE_CPU_MILLI) return kept;
+  const longer = peakOf(state.peaks.cpu, now, holdMs * state.fraction.holdFactor) ?? kept;
+  return Math.min(WHOLE_CPU_MILLI, longer);
+}
+
+/** What was jumped to counts as needed: else the next sample, which needs less, would take it back. */
+function keepJump(
+  state: MonitorState,
+  resource: "cpu" | "mem",
+  to: number,
+  now: MonoMs,
+): MonitorState {
+  const { cpu, memory } = state.config.policy;
+  const holdMs = resource === "cpu" ? cpu.holdMs * state.fraction.holdFactor : memory.holdMs;
+  const peaks = { ...state.peaks, [resource]: addPeak(state.peaks[resource], to, now, holdMs) };
+  return { ...state, peaks };
+}
+
+/** Each fraction that held for long halves the extra patience again. */
+function noteFraction(state: MonitorState, milliCpu: number, now: MonoMs): MonitorState {
+  return { ...state, fraction: { ...state.fraction, releasedAt: now, milliCpu } };
+}
+
+/** Growing soon after a release to a fraction means that the release was a mistake. */
+function regret(state: MonitorState, now: MonoMs): MonitorState {
+  const { holdMs, regretMax } = state.config.policy.cpu;
+  const { fraction } = state;
+  if ((state.desired?.milliCpu ?? 0) >= WHOLE_CPU_MILLI) return state;
+  if (fraction.releasedAt === -Infinity) return state;
+  const isSoon = now < fraction.releasedAt + 2 * holdMs * fraction.holdFactor;
+  const factor = isSoon ? fraction.holdFactor * 2 : fraction.holdFactor / 2;
+  const holdFactor = Math.min(Math.max(factor, 1), regretMax);
+  return { ...state, fraction: { releasedAt: -Infinity, milliCpu: 0, holdFactor } };
+}
+
+function decideMemory(state: MonitorState, now: MonoMs): Result {
+  const policy = state.config.policy.memory;
+  const level = state.desired?.memBytes ?? 0;
+  const need = state.memoryNeed;
+  const actual = actualOf(state);
+  if (need === null || actual === null) return [state, []];
+  const have = actual.memBytes;
+  if (memCellUp(state, need.needBytes) > level) {
+    // Beyond what there is, by a jump worth making; below it, merely less is given back.
+    const step = Math.min(
+      policy.growMaxMinBytes,
+      Math.max(policy.growMinBytes, policy.growShare * have),
+    );
+    const isGrowth = need.needBytes > have;
+    const most = state.session?.report?.max.memBytes ?? Infinity;
+    // Room for what comes next is only asked for where there can be some; the need itself is told.
+    const jump = isGrowth ? Math.min(Math.max(need.aimBytes, have + step), most) : 0;
+    const to = memCellUp(state, Math.max(jump, need.needBytes, need.safeBytes));
+    const change = { resource: "mem", to, reason: need.reason, limit: "none" } as const;
+    const [next, actions] = conclude(keepJump(state, "mem", to, now), change, now);
+    return [isGrowth ? watchGrowth(next, now) : next, actions];
+  }
   const floor = leastOf(state).memBytes;
-  const memBytes = Math.max(floor, roundUp(peak, step));
-  if (memBytes >= before) return [state, []];
-  const isWorthIt = memBytes <= before * (1 - policy.shedShare) || memBytes <= floor;
-  if (!isWorthIt || need.veto !== null || !mayRelease(state, now)) return [state, []];
-  return conclude(state, "mem", { ...desiredOr(state, actual), memBytes }, "idle", "none", now);
+  const kept = peakOf(state.peaks.mem, now, policy.holdMs) ?? memCellUp(state, need.keepBytes);
+  const to = Math.max(floor, kept, memCellUp(state, need.safeBytes));
+  if (to >= level) return [state, []];
+  const isWorthIt = to <= level * (1 - policy.shedShare) || to <= floor;
+  if (!isWorthIt || need.veto !== null || releaseObstacle(state, now) !== null) return [state, []];
+  const limit = to === floor ? "bounds" : to > kept ? "floor" : "none";
+  return conclude(state, { resource: "mem", to, reason: "idle", limit }, now);
 }
 
 /**
  * Start the clock on how long it takes until the memory can be used. Measured from MemTotal, which
  * is ahead of what the agent has reported by then.
  */
-function watchGrowth(state: MonitorState, memBytes: number, now: MonoMs): MonitorState {
-  const total = state.memorySample?.value.totalBytes ?? 0;
-  const goal = fitted(state, { milliCpu: state.desired?.milliCpu ?? 0, memBytes }).memBytes;
-  const more = goal - total - (state.memory.kernelBytes ?? 0);
-  if (more <= 0) return state;
-  return { ...state, reaction: expectGrowth(state.reaction, total, more, now) };
+function watchGrowth(state: MonitorState, now: MonoMs): MonitorState {
+  const { desired, memorySample, memory } = state;
+  if (desired === null || memorySample === null || state.session === null) return state;
+  const { totalBytes } = memorySample.value;
+  const more = fitted(state, desired).memBytes - totalBytes - (memory.kernel?.bytes ?? 0);
+  return { ...state, reaction: expectGrowth(state.reaction, totalBytes, more, now) };
 }
 
-/** A release needs a full window of fresh measurements and no recent shortage. */
-function mayRelease(state: MonitorState, now: MonoMs): boolean {
-  const { policy } = state.config;
-  if (now < state.startedAt + policy.startHoldMs) return false;
-  if (now < state.shortGrantAt + policy.shortGrantHoldMs) return false;
-  const freshSince = now - policy.staleMs;
-  const cpuAt = state.cpuSample?.at ?? -Infinity;
-  const memoryAt = state.memorySample?.at ?? -Infinity;
-  return cpuAt >= freshSince && memoryAt >= freshSince;
-}
-
-/** The least that can be asked for at all. Without a report: one CPU, and what is online now. */
-function leastOf(state: MonitorState): Size {
-  const report = state.session?.report ?? null;
-  if (report !== null) return report.min;
-  const own = actualOf(state);
-  return { milliCpu: stepOf(state).milliCpu, memBytes: own?.memBytes ?? 0 };
-}
-
-function desiredOr(state: MonitorState, actual: Size): Size {
-  return state.desired ?? actual;
-}
-
-/** The record of a decision, and the new level. */
-function conclude(
+/** Time in which nothing was measured proves no idleness: the holds wait as long. */
+function afterGap(
   state: MonitorState,
-  changed: "cpu" | "mem",
-  desired: Size,
-  reason: ScaleReason,
-  limit: ResourceDecision<ScaleReason>["limit"],
+  before: MonitorState,
+  resource: "cpu" | "mem",
   now: MonoMs,
-): Result {
-  const before = state.desired ?? desired;
-  const isRaise = desired.milliCpu > before.milliCpu || desired.memBytes > before.memBytes;
-  const sampleAt = (changed === "cpu" ? state.cpuSample?.at : state.memorySample?.at) ?? now;
-  const decision: MonitorDecision = {
-    by: "monitor",
-    sequence: state.decisions + 1,
-    atMs: now,
-    cpu: {
-      inputs: state.cpuNeed?.inputs ?? {},
-      candidates: [{ source: "need", amount: Math.round((state.cpuNeed?.need ?? 0) * 1000) }],
-      limit: changed === "cpu" ? limit : "hold",
-      reason: changed === "cpu" ? reason : "hold",
-      before: before.milliCpu,
-      result: desired.milliCpu,
-    },
-    mem: {
-      inputs: state.memoryNeed?.inputs ?? {},
-      candidates: [{ source: "need", amount: state.memoryNeed?.needBytes ?? 0 }],
-      limit: changed === "mem" ? limit : "hold",
-      reason: changed === "mem" ? reason : "hold",
-      before: before.memBytes,
-      result: desired.memBytes,
-    },
-    result: desired,
-  };
-  return [
-    {
-      ...state,
-      desired,
-      desiredReason: reason,
-      neededAt: isRaise ? sampleAt : state.neededAt,
-      decisions: state.decisions + 1,
-    },
-    [{ kind: "decide", decision }],
-  ];
+): MonitorState {
+  const last = (resource === "cpu" ? before.cpuSample : before.memorySample)?.at ?? now;
+  const gapMs = now - last;
+  if (gapMs <= state.config.policy.staleMs) return state;
+  const peaks = { ...state.peaks, [resource]: postponePeaks(state.peaks[resource], gapMs) };
+  return count({ ...state, peaks }, "sampleGaps");
 }
 
-function roundUp(value: number, step: number): number {
-  return Math.ceil(value / step) * step;
+function countKills(state: MonitorState, before: MonitorState, sample: MemorySample): Result {
+  const known = before.memorySample?.value.counters?.oomKills ?? Infinity;
+  const killed = (sample.counters?.oomKills ?? 0) - known;
+  if (!(killed > 0)) return [state, []];
+  const message = `The kernel killed ${killed} process(es) for lack of memory.`;
+  const counters = { ...state.counters, oomKills: state.counters.oomKills + killed };
+  return [{ ...state, counters }, [explain("warn", "oom-kill", message, { killed })]];
 }

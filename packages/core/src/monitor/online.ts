@@ -1,41 +1,67 @@
-// How many of the plugged CPUs the guest uses: up as soon as they are wanted, down only by a consent.
-import { explain } from "./session.ts";
+// How many of the plugged CPUs the guest uses: up as soon as they are wanted and given, down only by a consent.
+import { type MonoMs } from "../agent/types.ts";
+import { fitted, isAdvice } from "./actual.ts";
+import { explain } from "./explain.ts";
 import { type MonitorState } from "./state.ts";
-import { type MonitorAction, type MonoMs } from "./types.ts";
+import { type MonitorAction } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 
 /** Stage: compare what is online with what should be, and say so once per change. */
-export function onlineStage(state: MonitorState, now: MonoMs): Result {
-  const sample = state.cpuSample?.value;
-  if (sample === undefined) return [state, []];
-  const actions: MonitorAction[] = [];
-  let { consented } = state;
-  if (consented !== null && now >= consented.until) {
-    const message = "The smaller size that was agreed to did not come; its CPUs are used again.";
-    if (sample.onlineCount < sample.presentCount)
-      actions.push(explain("info", "shrink-void", message));
-    consented = null;
-  }
-  const wanted = cpusWanted({ ...state, consented });
-  const count = Math.min(sample.presentCount, Math.max(1, wanted));
-  const isDown = count < sample.onlineCount;
-  // Without a consent nothing goes offline: CPUs found online are somebody's choice.
-  const goal = isDown && consented === null ? sample.onlineCount : count;
+export function onlineStage(before: MonitorState, now: MonoMs): Result {
+  const sample = before.cpuSample?.value;
+  if (sample === undefined) return [before, []];
+  const [state, notes] = endConsent(before, now);
+  const goal = cpuGoal(state);
   const isNews = goal !== sample.onlineCount && goal !== state.onlineAsked;
-  if (isNews) actions.push({ kind: "set-online-cpus", count: goal });
-  const onlineAsked = goal === sample.onlineCount ? null : goal;
-  return [{ ...state, consented, onlineAsked }, actions];
+  const actions: MonitorAction[] = isNews
+    ? [...notes, { kind: "set-online-cpus", count: goal }]
+    : [...notes];
+  return [{ ...state, onlineAsked: goal === sample.onlineCount ? null : goal }, actions];
 }
 
 export function onlineWakeAt(state: MonitorState): MonoMs | null {
-  return state.consented?.until ?? null;
+  const until = state.consented?.until ?? Infinity;
+  return Number.isFinite(until) ? until : null;
 }
 
+/** CPUs that should be online now; all there are when nothing was ever measured. */
+export function cpuGoal(state: MonitorState): number {
+  const sample = state.cpuSample?.value;
+  if (sample === undefined) return 1;
+  const within = (count: number) => Math.min(sample.presentCount, Math.max(1, count));
+  if (state.consented !== null) return within(state.consented.cpus);
+  // Without a consent nothing goes offline: CPUs found online are somebody's choice.
+  return Math.max(sample.onlineCount, within(cpusWanted(state)));
+}
+
+/** What the agent has set going, and what is wanted of that which the VM owns already. */
 function cpusWanted(state: MonitorState): number {
-  const desired = Math.ceil((state.desired?.milliCpu ?? 0) / 1000);
-  if (state.consented !== null) return Math.max(desired, state.consented.cpus);
-  const { session } = state;
-  const told = session?.report?.requested.milliCpu ?? session?.notified?.milliCpu ?? 0;
-  return Math.max(desired, Math.ceil(told / 1000));
+  const { session, desired } = state;
+  const wish = desired === null ? 0 : Math.ceil(fitted(state, desired).milliCpu / 1000);
+  const report = session?.report ?? null;
+  const notified = Math.ceil((session?.notified?.milliCpu ?? 0) / 1000);
+  if (report === null) return session === null ? wish : Math.max(wish, notified);
+  // Plugged CPUs beyond a quota are no gain: they would only be throttled.
+  const owned = Math.max(Math.ceil(report.actual.milliCpu / 1000), notified);
+  return Math.max(Math.ceil(report.requested.milliCpu / 1000), notified, Math.min(wish, owned));
+}
+
+/** An agreement ends when the size has followed, when more is wanted again, or after its time. */
+function endConsent(state: MonitorState, now: MonoMs): Result {
+  const { consented } = state;
+  if (consented === null) return [state, []];
+  const ended: MonitorState = { ...state, consented: null };
+  if (hasFollowed(state, consented.milliCpu)) return [ended, []];
+  if ((state.desired?.milliCpu ?? 0) > consented.desiredMilli) return [ended, []];
+  if (now < consented.until) return [state, []];
+  const message = "The smaller size that was agreed to did not come; its CPUs are used again.";
+  return [ended, [explain("info", "shrink-void", message, { milliCpu: consented.milliCpu })]];
+}
+
+function hasFollowed(state: MonitorState, milliCpu: number): boolean {
+  const report = state.session?.report ?? null;
+  if (report === null) return false;
+  const size = isAdvice(report) ? report.requested : report.actual;
+  return size.milliCpu <= milliCpu;
 }

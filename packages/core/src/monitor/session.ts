@@ -1,4 +1,4 @@
-// The monitor's side of one connection: what comes in, what is answered, who may speak when. Sizing is elsewhere.
+// The monitor's side of one connection: what comes in and what is answered. Sizing is elsewhere, speaking first too.
 import {
   allocationFromSize,
   decodeFromAgent,
@@ -8,22 +8,30 @@ import {
   sizeFromAllocation,
   type FromAgent,
   type FromMonitor,
-  type ScaleReason,
+  type Size,
 } from "@selfscale/protocol";
-import { fitted, isMet } from "./actual.ts";
-import { judgeShrink } from "./consent.ts";
-import { type MonitorState, type Session } from "./state.ts";
-import { type MonitorAction, type MonitorNote, type MonoMs } from "./types.ts";
+import { type MonoMs } from "../agent/types.ts";
+import { forgetGrowth } from "../policy/reserve.ts";
+import { judgeShrink, noteAgreement, type Verdict } from "./consent.ts";
+import { explain } from "./explain.ts";
+import { isMet } from "./actual.ts";
+import { learnTold } from "./level.ts";
+import { count, type AgentReport, type MonitorState, type Session } from "./state.ts";
+import { type MonitorAction } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
+type Message<Type extends FromAgent["type"]> = Extract<FromAgent, { type: Type }>;
 
 const MINUTE_MS = 60_000;
 const CLOSE_POLICY = 1008;
 const CLOSE_REPLACED = 1001;
+/** The first id of ours on a connection; ids are odd. */
+const FIRST_ID = 3;
 
+/** The handshake is done. */
 export function openSession(
   state: MonitorState,
-  event: { link: number; version: number },
+  event: Readonly<{ link: number; version: number }>,
   now: MonoMs,
 ): Result {
   const actions: MonitorAction[] = [];
@@ -37,22 +45,30 @@ export function openSession(
     openedAt: now,
     lastFrameAt: now,
     hasSpoken: false,
-    nextId: 3,
+    nextId: FIRST_ID,
     report: null,
     notified: null,
     stated: null,
     lastUpscaleRequestAt: -Infinity,
-    probe: "untried",
+    probe: { kind: "untried" },
     nonsenseAt: [],
   };
   const message = `An agent is connected, version ${event.version}.`;
-  return [{ ...state, session }, [...actions, explain("info", "link-up", message)]];
+  // A consent is void on reconnect, and so is the clock on a growth that the old agent was asked for.
+  const fresh = { ...state, session, consented: null, reaction: forgetGrowth(state.reaction) };
+  return [count(fresh, "links"), [...actions, explain("info", "link-up", message)]];
 }
 
+/** The connection ended. That of an older link is no news. */
 export function closeSession(state: MonitorState, link: number, problem: string): Result {
   if (state.session?.link !== link) return [state, []];
-  const kept = { ...state, session: null, consented: null };
-  return [kept, [explain("info", "link-down", problem)]];
+  const closed = {
+    ...state,
+    session: null,
+    consented: null,
+    reaction: forgetGrowth(state.reaction),
+  };
+  return [closed, [explain("info", "link-down", problem)]];
 }
 
 /** One frame from the agent. Never throws on what it holds. */
@@ -63,11 +79,28 @@ export function receive(state: MonitorState, link: number, text: string, now: Mo
   const decoded = decodeFromAgent(text);
   if (!decoded.ok) return nonsense(state, heard, decoded.id ?? 0, decoded.problem, now);
   const { message } = decoded;
-  if (!isSpoken(message.type, heard.version)) {
+  if (!isSpoken(message.type, heard.version) && heard.probe.kind === "untried") {
     const problem = `${message.type} is not spoken on version ${heard.version}`;
     return nonsense(state, heard, message.id, problem, now);
   }
   return understand({ ...state, session: heard }, heard, message, now);
+}
+
+/** Stage: an agent that says nothing at all is gone, whatever TCP believes. */
+export function endSilence(state: MonitorState, now: MonoMs): Result {
+  const { session } = state;
+  if (session === null || now < session.lastFrameAt + state.config.timers.silenceMs) {
+    return [state, []];
+  }
+  return hangUp(state, session, "silent for too long");
+}
+
+/** A frame of ours. On a probe a version-1 agent is asked something that version 1 lacks. */
+export function send(session: Session, message: FromMonitor, isProbe = false): MonitorAction {
+  if (!isProbe && !isSpoken(message.type, session.version)) {
+    throw new Error(`${message.type} must not be sent on version ${session.version}`);
+  }
+  return { kind: "send-frame", link: session.link, text: encodeFromMonitor(message) };
 }
 
 function understand(
@@ -79,46 +112,48 @@ function understand(
   switch (message.type) {
     case "HealthCheck":
       return [state, [send(session, { type: "HealthCheck", id: message.id })]];
-    case "UpscaleNotification": {
-      const notified = sizeFromAllocation(message.content.granted);
-      const known: MonitorState = { ...state, session: { ...session, notified } };
-      return [known, [send(session, { type: "UpscaleConfirmation", id: message.id })]];
-    }
+    case "UpscaleNotification":
+      return notified(state, session, message);
     case "DownscaleRequest":
       return downscale(state, session, message, now);
     case "SizeReport":
-      return sizeReported(state, session, message.content, now);
-    case "ScaleResponse": {
-      const isShort =
-        message.content.outcome === "deferred" || message.content.outcome === "clamped";
-      return [isShort ? { ...state, shortGrantAt: now } : state, []];
-    }
+      return sizeReported(state, session, message, now);
+    case "ScaleResponse":
+      return answered(state, message, now);
     case "InvalidMessage":
-    case "InternalError": {
-      // Never answered. To a probe on version 1 it is the answer: this agent knows no ScaleRequest.
-      if (session.version === 1 && session.probe === "tried" && message.type === "InvalidMessage") {
-        const next: Session = { ...session, probe: "unknown" };
-        const text = "This agent does not know ScaleRequest: UpscaleRequest is used.";
-        return [{ ...state, session: next }, [explain("info", "fell-back", text)]];
-      }
-      const text = `${message.type}: ${message.content.error.slice(0, 200)}`;
-      return [state, [explain("warn", "peer-mistake", text)]];
-    }
+    case "InternalError":
+      return complained(state, session, message);
     default:
       return message satisfies never;
   }
 }
 
+function notified(
+  state: MonitorState,
+  session: Session,
+  message: Message<"UpscaleNotification">,
+): Result {
+  const granted = sizeFromAllocation(message.content.granted);
+  const isFirst = session.report === null && session.notified === null;
+  const { consented } = state;
+  const isMore = consented !== null && granted.milliCpu > consented.milliCpu;
+  const known: MonitorState = {
+    ...state,
+    session: { ...session, notified: granted },
+    consented: isMore ? null : consented,
+  };
+  const reply = send(session, { type: "UpscaleConfirmation", id: message.id });
+  return [isFirst ? learnTold(known) : known, [reply]];
+}
+
 function downscale(
   state: MonitorState,
   session: Session,
-  message: FromAgent & { type: "DownscaleRequest" },
+  message: Message<"DownscaleRequest">,
   now: MonoMs,
 ): Result {
   const target = sizeFromAllocation(message.content.target);
   const verdict = judgeShrink(state, target, now);
-  const data = { milliCpu: target.milliCpu, memBytes: target.memBytes };
-  const { agreed, refused } = state.counters;
   const isNew = session.version >= 2;
   const reply: FromMonitor = {
     type: "DownscaleResult",
@@ -128,31 +163,60 @@ function downscale(
     ...(isNew && verdict.lowest !== null ? { lowest: allocationFromSize(verdict.lowest) } : {}),
     id: message.id,
   };
-  if (!verdict.ok) {
-    const counters = { ...state.counters, refused: refused + 1 };
-    const note = explain("info", "shrink-refused", verdict.status, data);
-    return [{ ...state, counters }, [send(session, reply), note]];
-  }
-  const lowersCpu = verdict.lowersCpu;
-  const cpus = Math.max(1, Math.ceil(target.milliCpu / 1000));
-  const until = now + state.config.timers.consentMs;
-  const next: MonitorState = {
-    ...state,
-    counters: { ...state.counters, agreed: agreed + 1 },
-    consented: lowersCpu ? { cpus, milliCpu: target.milliCpu, until } : state.consented,
-    // Version 1 never says what became of it: believe the smaller size, our own view corrects it.
-    session: session.version === 1 ? { ...session, notified: target } : session,
+  const need = state.memoryNeed;
+  const data = {
+    milliCpu: target.milliCpu,
+    memBytes: target.memBytes,
+    reason: verdict.reason,
+    lowestMilliCpu: verdict.lowest?.milliCpu ?? null,
+    lowestMemBytes: verdict.lowest?.memBytes ?? null,
+    heldBytes: need?.inputs.heldBytes ?? null,
+    availableBytes: need?.inputs.availableBytes ?? null,
+    reserveBytes: need?.inputs.reserveBytes ?? null,
+    usedCpu: state.cpuNeed?.inputs.busy ?? null,
   };
-  return [next, [send(session, reply), explain("info", "shrink-agreed", verdict.status, data)]];
+  if (!verdict.ok) {
+    const note = explain("info", "shrink-refused", verdict.status, data);
+    return [count(state, "refused"), [send(session, reply), note]];
+  }
+  const note = explain("info", "shrink-agreed", verdict.status, data);
+  return [
+    agreed(count(state, "agreed"), session, target, verdict, now),
+    [send(session, reply), note],
+  ];
+}
+
+function agreed(
+  state: MonitorState,
+  session: Session,
+  target: Size,
+  verdict: Verdict,
+  now: MonoMs,
+): MonitorState {
+  const consented = {
+    cpus: Math.max(1, Math.ceil(target.milliCpu / 1000)),
+    milliCpu: target.milliCpu,
+    desiredMilli: state.desired?.milliCpu ?? 0,
+    // Version 1 never says what became of it: what was agreed to stands until it gives more.
+    until: session.report === null ? Infinity : now + state.config.timers.consentMs,
+  };
+  // Believe the smaller size; our own view of memory corrects it.
+  const told = session.report === null && session.version === 1 ? target : session.notified;
+  return {
+    ...state,
+    consented: verdict.lowersCpu ? consented : state.consented,
+    unplug: verdict.lowersMem ? noteAgreement(state, now) : state.unplug,
+    session: { ...session, notified: told },
+  };
 }
 
 function sizeReported(
   state: MonitorState,
   session: Session,
-  content: Extract<FromAgent, { type: "SizeReport" }>["content"],
+  { content }: Message<"SizeReport">,
   now: MonoMs,
 ): Result {
-  const report = {
+  const report: AgentReport = {
     actual: sizeFromAllocation(content.actual),
     requested: sizeFromAllocation(content.requested),
     permit: sizeFromAllocation(content.permit),
@@ -164,126 +228,37 @@ function sizeReported(
     cpuUsed: content.cpuUsed ?? null,
     throttledShare: content.throttledShare ?? null,
   };
-  const { consented } = state;
-  // Nothing was decided yet: our own view of the size gives way to the truth.
-  const isFirst = session.report === null && state.desiredReason === "start";
-  const hasFollowed = consented !== null && report.requested.milliCpu <= consented.milliCpu;
-  const isShort = report.reason === "node-full" && !isMet(state);
-  return [
-    {
-      ...state,
-      session: { ...session, report },
-      lastActual: report.actual,
-      desired: isFirst ? report.actual : state.desired,
-      consented: hasFollowed ? null : consented,
-      shortGrantAt: isShort ? now : state.shortGrantAt,
-    },
-    [],
-  ];
+  const known: MonitorState = { ...state, session: { ...session, report, notified: null } };
+  const told = session.report === null ? learnTold(known) : known;
+  const isShort = report.reason === "node-full" && !isMet(told);
+  return [isShort ? shortGrant(told, now) : told, []];
 }
 
-/** Whether we may speak of sizes: the deployed agent panics on a request before its own first frame. */
-export function maySpeak(session: Session, state: MonitorState, now: MonoMs): boolean {
-  return session.hasSpoken || now >= session.openedAt + state.config.timers.firstWordMs;
+function answered(state: MonitorState, message: Message<"ScaleResponse">, now: MonoMs): Result {
+  const { outcome } = message.content;
+  const isShort = outcome === "deferred" || outcome === "refused";
+  return [isShort ? shortGrant(state, now) : state, []];
 }
 
-/** Stage: state the level, when it is due; on version 1 ask for more, when more is needed. */
-export function speak(state: MonitorState, now: MonoMs): Result {
-  const { session } = state;
-  if (session === null || !maySpeak(session, state, now)) return [state, []];
-  if (now < speakDueAt(state, session)) return [state, []];
-  const knowsScale =
-    session.version >= 2 || (state.config.probeScaleRequest && session.probe !== "unknown");
-  return knowsScale ? stateLevel(state, session, now) : requestUpscale(state, session, now);
+/** Less was given than asked for: nothing is released for a while, and no reaction is measured. */
+function shortGrant(state: MonitorState, now: MonoMs): MonitorState {
+  return { ...state, shortGrantAt: now, reaction: forgetGrowth(state.reaction) };
 }
 
-/** When the next word is due; null while nothing is. */
-export function speakWakeAt(state: MonitorState): MonoMs | null {
-  const { session } = state;
-  if (session === null || state.desired === null) return null;
-  const due = speakDueAt(state, session);
-  if (!Number.isFinite(due)) return null;
-  return session.hasSpoken
-    ? due
-    : Math.max(due, session.openedAt + state.config.timers.firstWordMs);
-}
-
-function speakDueAt(state: MonitorState, session: Session): MonoMs {
-  const { timers } = state.config;
-  const { desired } = state;
-  if (desired === null) return Infinity;
-  const knowsScale =
-    session.version >= 2 || (state.config.probeScaleRequest && session.probe !== "unknown");
-  if (!knowsScale) return upscaleDueAt(state, session);
-  const { stated } = session;
-  if (stated === null) return session.openedAt;
-  const isChange =
-    stated.size.milliCpu !== desired.milliCpu || stated.size.memBytes !== desired.memBytes;
-  if (isChange) {
-    const isUpward =
-      desired.milliCpu > stated.size.milliCpu || desired.memBytes > stated.size.memBytes;
-    return stated.at + (isUpward ? timers.upwardMs : timers.otherMs);
+/** Never answered. To a probe on version 1 it is the answer: this agent knows no ScaleRequest. */
+function complained(
+  state: MonitorState,
+  session: Session,
+  message: Message<"InvalidMessage"> | Message<"InternalError">,
+): Result {
+  const { probe } = session;
+  if (message.type === "InvalidMessage" && probe.kind === "tried" && probe.id === message.id) {
+    const next: Session = { ...session, probe: { kind: "unknown" }, stated: null };
+    const text = "This agent does not know ScaleRequest: UpscaleRequest is used.";
+    return [{ ...state, session: next }, [explain("info", "fell-back", text)]];
   }
-  return stated.at + (isMet(state) ? timers.resendMetMs : timers.resendUnmetMs);
-}
-
-/** "I am running out" is about memory; a deployed agent sees CPU by itself, in the load average. */
-function upscaleDueAt(state: MonitorState, session: Session): MonoMs {
-  const { desired } = state;
-  const memory = state.memoryNeed;
-  const actual = session.notified?.memBytes ?? state.lastActual?.memBytes ?? 0;
-  if (desired === null || memory === null) return Infinity;
-  const own = state.memorySample?.value.blocks ?? null;
-  const has = own === null ? actual : Math.max(actual, own.onlineCount * own.blockBytes);
-  const isShort = fitted(state, desired).memBytes > has && memory.needBytes > has;
-  if (!isShort) return Infinity;
-  return session.lastUpscaleRequestAt + state.config.timers.upscaleRequestMs;
-}
-
-function stateLevel(state: MonitorState, session: Session, now: MonoMs): Result {
-  const { desired } = state;
-  if (desired === null) return [state, []];
-  const isProbe = session.version === 1;
-  const before = session.stated?.size ?? null;
-  const isRaise =
-    before === null || desired.milliCpu > before.milliCpu || desired.memBytes > before.memBytes;
-  const ageMs = Math.max(0, Math.round(now - state.neededAt));
-  const message: FromMonitor = {
-    type: "ScaleRequest",
-    target: allocationFromSize(desired),
-    ...(isProbe ? {} : { reason: state.desiredReason satisfies ScaleReason }),
-    // The age of the sample that shows the need: only true of the first word about it.
-    ...(!isProbe && isRaise && before !== null ? { ageMs } : {}),
-    id: session.nextId,
-  };
-  const next: Session = {
-    ...session,
-    nextId: session.nextId + 2,
-    stated: { size: desired, at: now },
-    probe: isProbe ? "tried" : session.probe,
-  };
-  const counters = { ...state.counters, scaleRequests: state.counters.scaleRequests + 1 };
-  return [{ ...state, session: next, counters }, [send(session, message)]];
-}
-
-function requestUpscale(state: MonitorState, session: Session, now: MonoMs): Result {
-  const next: Session = { ...session, nextId: session.nextId + 2, lastUpscaleRequestAt: now };
-  const counters = { ...state.counters, upscaleRequests: state.counters.upscaleRequests + 1 };
-  const message: FromMonitor = { type: "UpscaleRequest", id: session.nextId };
-  return [{ ...state, session: next, counters }, [send(session, message)]];
-}
-
-/** Stage: an agent that says nothing at all is gone, whatever TCP believes. */
-export function endSilence(state: MonitorState, now: MonoMs): Result {
-  const { session } = state;
-  if (session === null || now < session.lastFrameAt + state.config.timers.silenceMs)
-    return [state, []];
-  const reason = "silent for too long";
-  const [next, actions] = closeSession(state, session.link, reason);
-  return [
-    next,
-    [{ kind: "close-link", link: session.link, code: CLOSE_POLICY, reason }, ...actions],
-  ];
+  const text = `${message.type}: ${message.content.error.slice(0, 200)}`;
+  return [count(state, "rejected"), [explain("warn", "peer-mistake", text)]];
 }
 
 function nonsense(
@@ -293,33 +268,17 @@ function nonsense(
   problem: string,
   now: MonoMs,
 ): Result {
-  const recent = [...session.nonsenseAt.filter((at) => at > now - MINUTE_MS), now];
-  const counters = { ...state.counters, nonsense: state.counters.nonsense + 1 };
-  const counted: MonitorState = { ...state, counters, session: { ...session, nonsenseAt: recent } };
-  if (recent.length > MAX_INVALID_PER_MINUTE) {
-    const reason = `${recent.length} bad messages in a minute`;
-    const [next, actions] = closeSession(counted, session.link, reason);
-    return [
-      next,
-      [{ kind: "close-link", link: session.link, code: CLOSE_POLICY, reason }, ...actions],
-    ];
+  const nonsenseAt = [...session.nonsenseAt.filter((at) => at > now - MINUTE_MS), now];
+  const heard = { ...session, nonsenseAt };
+  const counted = count({ ...state, session: heard }, "nonsense");
+  if (nonsenseAt.length > MAX_INVALID_PER_MINUTE) {
+    return hangUp(counted, heard, `${nonsenseAt.length} bad messages in a minute`);
   }
   const reply: FromMonitor = { type: "InvalidMessage", error: problem, id };
-  return [counted, [send(session, reply), explain("warn", "peer-mistake", problem)]];
+  return [counted, [send(heard, reply), explain("warn", "peer-mistake", problem)]];
 }
 
-function send(session: Session, message: FromMonitor): MonitorAction {
-  return { kind: "send-frame", link: session.link, text: encodeFromMonitor(message) };
-}
-
-export function explain(
-  level: MonitorNote["level"],
-  reason: MonitorNote["reason"],
-  message: string,
-  data?: MonitorNote["data"],
-): MonitorAction {
-  return {
-    kind: "explain",
-    note: { level, reason, message, ...(data === undefined ? {} : { data }) },
-  };
+function hangUp(state: MonitorState, { link }: Session, reason: string): Result {
+  const [closed, notes] = closeSession(state, link, reason);
+  return [closed, [{ kind: "close-link", link, code: CLOSE_POLICY, reason }, ...notes]];
 }

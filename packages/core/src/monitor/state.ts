@@ -1,5 +1,5 @@
 // Everything the monitor's machine remembers. Deadlines are state; time is an argument elsewhere.
-import { type MonitorDecision, type Size } from "@selfscale/protocol";
+import { type ScaleReason, type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { initialCpu, type CpuNeed, type CpuState } from "../policy/cpu.ts";
 import { initialMemory, type MemoryNeed, type MemoryState } from "../policy/memory.ts";
@@ -8,7 +8,7 @@ import { type PeakWindow } from "../policy/window.ts";
 import { type MonitorConfig } from "./config.ts";
 import { type CpuSample, type MemorySample } from "./types.ts";
 
-/** What the agent said on this link. null: nothing yet. */
+/** What the agent said on this link. */
 export type AgentReport = Readonly<{
   actual: Size;
   requested: Size;
@@ -22,6 +22,13 @@ export type AgentReport = Readonly<{
   throttledShare: number | null;
 }>;
 
+/** On a version-1 link: is ScaleRequest understood? `tried` until an answer or `probeMs`. */
+export type Probe =
+  | Readonly<{ kind: "untried" }>
+  | Readonly<{ kind: "tried"; id: number; at: MonoMs }>
+  | Readonly<{ kind: "understood" }>
+  | Readonly<{ kind: "unknown" }>;
+
 export type Session = Readonly<{
   link: number;
   version: number;
@@ -31,15 +38,17 @@ export type Session = Readonly<{
   hasSpoken: boolean;
   nextId: number;
   report: AgentReport | null;
-  /** Last UpscaleNotification: all that version 1 says of the size. */
+  /** Last UpscaleNotification since the last report: all that version 1 says of the size. */
   notified: Size | null;
   /** The last size asked for, and when. */
   stated: Readonly<{ size: Size; at: MonoMs }> | null;
   lastUpscaleRequestAt: MonoMs;
-  /** On version 1: whether ScaleRequest is worth a try, is on trial, or is not known there. */
-  probe: "untried" | "tried" | "unknown";
+  probe: Probe;
   nonsenseAt: readonly MonoMs[];
 }>;
+
+/** Resource by resource. */
+export type Each<T> = Readonly<{ cpu: T; mem: T }>;
 
 export type MonitorState = Readonly<{
   config: MonitorConfig;
@@ -51,28 +60,43 @@ export type MonitorState = Readonly<{
   memorySample: Readonly<{ at: MonoMs; value: MemorySample }> | null;
   cpuNeed: CpuNeed | null;
   memoryNeed: MemoryNeed | null;
-  cpuPeaks: PeakWindow;
-  memoryPeaks: PeakWindow;
+  /** Needs of the last while, on the grid. Milli-vCPU and bytes. */
+  peaks: Each<PeakWindow>;
   reaction: Reaction;
-  /** What is wanted now, and since which sample, and why. null until the first samples. */
+  /** What is wanted now. null until the first samples. */
   desired: Size | null;
-  desiredReason: MonitorDecision["cpu"]["reason"];
+  /** Why, resource by resource. "start": it is only what it has. */
+  reasons: Each<ScaleReason>;
   /** When the sample was taken that raised desired last: `ageMs` counts from here. */
   neededAt: MonoMs;
-  /** What the VM had when nobody has told us since; grows with what is seen. */
-  lastActual: Size | null;
   shortGrantAt: MonoMs;
+  /** The last release to a fraction of a core, and by how much the next is held longer. */
+  fraction: Readonly<{ releasedAt: MonoMs; milliCpu: number; holdFactor: number }>;
   /** CPUs the guest agreed to use no more than, until the size has followed. */
-  consented: Readonly<{ cpus: number; milliCpu: number; until: MonoMs }> | null;
+  consented: Readonly<{
+    cpus: number;
+    milliCpu: number;
+    /** What was desired then: more than that ends the agreement. */
+    desiredMilli: number;
+    until: MonoMs;
+  }> | null;
+  /** Consents to unplug memory that freed nothing, in a row, and the last one. */
+  unplug: Readonly<{ failures: number; agreedAt: MonoMs; totalBytes: number }> | null;
   onlineAsked: number | null;
   decisions: number;
   counters: Readonly<{
+    links: number;
     scaleRequests: number;
     upscaleRequests: number;
     agreed: number;
     refused: number;
+    /** Frames of the agent that made no sense. */
     nonsense: number;
+    /** Our frames that the agent did not take. */
+    rejected: number;
     oomKills: number;
+    /** Times the monitor itself got no CPU for longer than `staleMs`. */
+    sampleGaps: number;
   }>;
 }>;
 
@@ -87,24 +111,32 @@ export function initialMonitor(config: MonitorConfig, now: MonoMs): MonitorState
     memorySample: null,
     cpuNeed: null,
     memoryNeed: null,
-    cpuPeaks: [],
-    memoryPeaks: [],
+    peaks: { cpu: [], mem: [] },
     reaction: initialReaction(),
     desired: null,
-    desiredReason: "start",
+    reasons: { cpu: "start", mem: "start" },
     neededAt: now,
-    lastActual: null,
     shortGrantAt: -Infinity,
+    fraction: { releasedAt: -Infinity, milliCpu: 0, holdFactor: 1 },
     consented: null,
+    unplug: null,
     onlineAsked: null,
     decisions: 0,
     counters: {
+      links: 0,
       scaleRequests: 0,
       upscaleRequests: 0,
       agreed: 0,
       refused: 0,
       nonsense: 0,
+      rejected: 0,
       oomKills: 0,
+      sampleGaps: 0,
     },
   };
+}
+
+/** One more of something. */
+export function count(state: MonitorState, what: keyof MonitorState["counters"]): MonitorState {
+  return { ...state, counters: { ...state.counters, [what]: state.counters[what] + 1 } };
 }

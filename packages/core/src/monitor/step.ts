@@ -1,12 +1,17 @@
 // The monitor: step(state, event, now) → [state, actions]. The shell samples, performs the actions and carries frames.
-import { actualOf } from "./actual.ts";
+// What is needed is the policy's word (../policy), what is said to whom session.ts and speak.ts; this only orders them.
+import { type MonoMs } from "../agent/types.ts";
 import { onCpuSample, onMemorySample } from "./desire.ts";
+import { assertInvariants } from "./invariants.ts";
 import { onlineStage, onlineWakeAt } from "./online.ts";
-import { closeSession, endSilence, openSession, receive, speak, speakWakeAt } from "./session.ts";
+import { closeSession, endSilence, openSession, receive } from "./session.ts";
+import { speak, speakWakeAt } from "./speak.ts";
 import { type MonitorState } from "./state.ts";
-import { type MonitorAction, type MonitorEvent, type MonoMs } from "./types.ts";
+import { type MonitorAction, type MonitorEvent } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
+
+const STAGES = [endSilence, speak, onlineStage] as const;
 
 /** Pure: same arguments, same answer. */
 export function stepMonitor(
@@ -15,21 +20,24 @@ export function stepMonitor(
   now: MonoMs,
 ): [MonitorState, MonitorAction[]] {
   const [learned, first] = absorb(before, event, now);
-  let state = settleDesired(learned);
+  let state = learned;
   const actions: MonitorAction[] = [...first];
-  for (const stage of [endSilence, speak, onlineStage]) {
+  for (const stage of STAGES) {
     const [next, more] = stage(state, now);
     state = next;
     actions.push(...more);
   }
+  assertInvariants(state, actions);
   return [state, actions];
 }
 
 /** When the machine wants a `tick`, if nothing else comes first. null: only events matter. */
 export function monitorWakeAt(state: MonitorState): MonoMs | null {
-  const silence =
-    state.session === null ? null : state.session.lastFrameAt + state.config.timers.silenceMs;
-  const candidates = [speakWakeAt(state), onlineWakeAt(state), silence].filter((at) => at !== null);
+  const { session, config } = state;
+  const silenceAt = session === null ? null : session.lastFrameAt + config.timers.silenceMs;
+  const candidates = [speakWakeAt(state), onlineWakeAt(state), silenceAt].filter(
+    (at) => at !== null,
+  );
   return candidates.length === 0 ? null : Math.min(...candidates);
 }
 
@@ -50,12 +58,4 @@ function absorb(state: MonitorState, event: MonitorEvent, now: MonoMs): Result {
     default:
       return event satisfies never;
   }
-}
-
-/** Until something is decided, what it has is what it asks for. */
-function settleDesired(state: MonitorState): MonitorState {
-  const actual = actualOf(state);
-  if (state.desired !== null || actual === null) return state;
-  if (state.cpuSample === null || state.memorySample === null) return state;
-  return { ...state, desired: actual, desiredReason: "start" };
 }

@@ -4,6 +4,7 @@
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
+/** How eagerly CPU grows and how patiently it falls. */
 export type CpuPolicy = Readonly<{
   /** Share of the CPU that is meant to be busy. Lower costs money; speed, not room, buys latency. */
   busyTargetShare: number;
@@ -15,9 +16,9 @@ export type CpuPolicy = Readonly<{
   confirmMs: number;
   /** Shortest time between two jumps. */
   attackPauseMs: number;
-  /** A jump believes the number of runnable tasks up to this multiple of what it has, … */
+  /** Up to this multiple of what it has, a jump believes the number of runnable tasks; … */
   jumpSure: number;
-  /** … half of what is beyond, and nothing above this multiple. */
+  /** … half of what is beyond counts; and this is the most that a jump multiplies by. */
   jumpMax: number;
   /** Any growth is at least this much, or it would creep by single steps. */
   growMinShare: number;
@@ -27,31 +28,48 @@ export type CpuPolicy = Readonly<{
   shedShare: number;
   /** Throttled share above which nothing is released to a fraction of a core. */
   calmThrottledShare: number;
+  /** Below the online CPUs: tasks that wait on average before the guest's own signals count. */
+  surgeTasks: number;
+  /** Each fraction of a core that was soon regretted doubles its hold, up to this multiple. */
+  regretMax: number;
 }>;
 
+/** How eagerly memory grows and how patiently it falls. */
 export type MemoryPolicy = Readonly<{
   /** Share of usable memory that non-reclaimable memory may fill. */
   fillShare: number;
-  /** How far ahead the present slope is followed. */
+  /** How far ahead the present slope is followed to see whether it must grow … */
   leadMs: number;
-  leadMaxBytes: number;
-  /** Once it must grow it looks this much further, so that one jump is enough. */
+  /** … and how much further once it must, so that one jump is enough. Given back after the hold. */
   aheadMs: number;
-  /** A growth is expected to go on to at most this multiple of what the last second saw of it. */
+  /** A growth is expected to go on to at most this multiple of what was seen of it. */
   surgeFactor: number;
+  /** The most that following a slope adds. */
+  leadMaxBytes: number;
   /** Above this share of usable memory everything is urgent. */
   emergencyShare: number;
   /** What an emergency multiplies the size by. */
   emergencyFactor: number;
-  /** Growth is at least half of the size, within these. */
+  /** Stalls, swapping and pressure are urgent only while less than this share is available. */
+  scarceShare: number;
+  /** Share of half a second lost waiting for memory, that is urgent then. */
+  emergencyPressureShare: number;
+  /** Growth is at least this share of the size, within the next two. */
+  growShare: number;
   growMinBytes: number;
   growMaxMinBytes: number;
+  /** What is desired stays this far above what can't be given back, whatever else is said. */
+  safetyBytes: number;
   /** How long a unit that was needed is kept. */
   holdMs: number;
-  /** A release smaller than this share is not worth a resize. */
+  /** A release smaller than this share, or than one step, is not worth a resize. */
   shedShare: number;
   reserveMinBytes: number;
   reserveMaxBytes: number;
+  /** A slower reaction is an incident, not a property of the machine: it is not counted. */
+  reactMaxMs: number;
+  /** Reactions measured before they replace the start value; until then they only raise it. */
+  reactEnough: number;
   /** Share of the last 10 s lost waiting for memory, above which nothing is released. */
   calmPressureShare: number;
   /** Cache pages read back after they were dropped, per second: the cache is too small. */
@@ -59,10 +77,17 @@ export type MemoryPolicy = Readonly<{
   /** What such a cache is given: this share of the size more, and for how long. */
   cacheStepShare: number;
   cacheHoldMs: number;
+  /** Otherwise the claim of the cache falls by this share of the size per `cacheProbeEveryMs`. */
+  cacheProbeShare: number;
+  cacheProbeEveryMs: number;
   /** Nothing is released this long after the OOM killer was at work. */
   oomHoldMs: number;
+  /** No new consent this long after one that freed nothing, doubling from the first to the second. */
+  retryMinMs: number;
+  retryMaxMs: number;
 }>;
 
+/** All of it. Per VM. */
 export type PolicyConfig = Readonly<{
   cpu: CpuPolicy;
   memory: MemoryPolicy;
@@ -87,26 +112,38 @@ const DEFAULT: PolicyConfig = {
     holdMs: 13_000,
     shedShare: 0.25,
     calmThrottledShare: 0.05,
+    surgeTasks: 2,
+    regretMax: 16,
   },
   memory: {
     fillShare: 0.92,
     leadMs: 1_500,
-    leadMaxBytes: 4 * GIB,
     aheadMs: 3_000,
     surgeFactor: 8,
+    leadMaxBytes: 4 * GIB,
     emergencyShare: 0.88,
     emergencyFactor: 1.5,
+    scarceShare: 0.25,
+    emergencyPressureShare: 0.1,
+    growShare: 0.5,
     growMinBytes: 128 * MIB,
     growMaxMinBytes: 512 * MIB,
+    safetyBytes: 100 * MIB,
     holdMs: 120_000,
     shedShare: 0.08,
     reserveMinBytes: 64 * MIB,
     reserveMaxBytes: GIB,
+    reactMaxMs: 5_000,
+    reactEnough: 5,
     calmPressureShare: 0.001,
     refaultBytesPerSec: 2 * MIB,
     cacheStepShare: 0.05,
     cacheHoldMs: 600_000,
+    cacheProbeShare: 0.01,
+    cacheProbeEveryMs: 6_000,
     oomHoldMs: 30_000,
+    retryMinMs: 5_000,
+    retryMaxMs: 300_000,
   },
   startHoldMs: 60_000,
   shortGrantHoldMs: 10_000,
@@ -116,11 +153,39 @@ const DEFAULT: PolicyConfig = {
 /** Short holds, so that people see a VM come back down within a minute or two. Costs resizes. */
 const DEMO: PolicyConfig = {
   cpu: { ...DEFAULT.cpu, holdMs: 5_000 },
-  memory: { ...DEFAULT.memory, holdMs: 10_000, cacheHoldMs: 15_000, oomHoldMs: 10_000 },
+  memory: {
+    ...DEFAULT.memory,
+    holdMs: 10_000,
+    // An emulated guest stalls for a few milliseconds whenever it reads a program from disk.
+    calmPressureShare: 0.01,
+    cacheHoldMs: 15_000,
+    cacheProbeShare: 0.05,
+    cacheProbeEveryMs: 1_000,
+    oomHoldMs: 10_000,
+  },
   startHoldMs: 5_000,
   shortGrantHoldMs: 5_000,
   staleMs: DEFAULT.staleMs,
 };
 
+/** The sets of numbers that have a name. */
 export const PRESETS = { default: DEFAULT, demo: DEMO } as const;
 export type PresetName = keyof typeof PRESETS;
+
+const CALM_HOLD_MIN_MS = 7_000;
+const CALM_HOLD_MAX_MS = 60_000;
+
+/**
+ * The one knob for patience, 0 … 1: CPU is held 7 s · (60/7)^calm, memory longer in the proportion
+ * of the defaults (120 s to 13 s). 0.29 gives the defaults.
+ */
+export function withCalm(policy: PolicyConfig, calm: number): PolicyConfig {
+  const share = Math.min(Math.max(calm, 0), 1);
+  const holdMs = CALM_HOLD_MIN_MS * (CALM_HOLD_MAX_MS / CALM_HOLD_MIN_MS) ** share;
+  const memoryHoldMs = (holdMs * DEFAULT.memory.holdMs) / DEFAULT.cpu.holdMs;
+  return {
+    ...policy,
+    cpu: { ...policy.cpu, holdMs: Math.round(holdMs) },
+    memory: { ...policy.memory, holdMs: Math.round(memoryHoldMs) },
+  };
+}

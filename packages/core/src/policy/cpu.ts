@@ -1,12 +1,20 @@
-// How much CPU is needed: run queue and pressure attack within half a second, units are released one by one when unneeded.
-// It decides a need in vCPUs; the grid, the bounds and what the node has are not its business.
-import { type CpuSample } from "../monitor/types.ts";
+// How much CPU is needed: run queue and pressure attack within half a second, the mean of a second does the rest.
+// It decides a need in vCPUs; the grid, the bounds, the hold and what the node has are not its business.
 import { type MonoMs } from "../agent/types.ts";
+import { type CpuSample } from "../monitor/types.ts";
 import { type CpuPolicy } from "./config.ts";
 import { addTo, entryAgo, type Series } from "./window.ts";
 
 /** What the agent says of a VM whose quota is below its online CPUs. The guest can't know. */
 export type QuotaView = Readonly<{ cpuUsed: number | null; throttledShare: number | null }>;
+
+/** What the need is measured against. */
+export type CpuGiven = Readonly<{
+  /** vCPUs that can be used now: online, and within the quota. */
+  have: number;
+  /** Only when the quota is less than the guest has online: then its own signals are false. */
+  quota: QuotaView | null;
+}>;
 
 export type CpuState = Readonly<{
   samples: Series<CpuSample>;
@@ -19,59 +27,49 @@ export type CpuNeed = Readonly<{
   /** vCPUs. */
   need: number;
   isAttack: boolean;
+  /** What the mean use and the run queue alone would ask for, vCPUs. */
+  byUse: number;
+  byQueue: number | null;
   inputs: Readonly<Record<string, number | null>>;
 }>;
 
 /** Long enough for every window below. */
 const KEEP_MS = 1_500;
-/** A burst's run queue is read from the last interval: older ones dilute it. */
-const QUEUE_MS = 200;
-const SHORT_MS = 500;
+/** About one interval at 4 Hz. Shorter ones are too coarse: the kernel counts ticks of 10 ms. */
+const SHORT_MS = 240;
 const LONG_MS = 1_000;
 
 export function initialCpu(): CpuState {
   return { samples: [], saturatedSince: null, lastAttackAt: -Infinity };
 }
 
-/**
- * `have`: vCPUs the VM has, by what the agent reports. `quota` is given when that is less than the
- * guest has online: then busy ticks, steal and pressure in the guest say nothing true.
- */
+/** One more sample, and what is needed by it. */
 export function senseCpu(
   state: CpuState,
   sample: CpuSample,
-  have: number,
-  quota: QuotaView | null,
+  given: CpuGiven,
   policy: CpuPolicy,
   now: MonoMs,
 ): readonly [CpuState, CpuNeed] {
   const samples = addTo(state.samples, sample, now, KEEP_MS);
   const short = rates(samples, now, SHORT_MS);
   const long = rates(samples, now, LONG_MS);
-  const told = quota?.cpuUsed ?? null;
-  const busy = told ?? short.busy;
-  const busyLong = told ?? long.busy;
-  const pressure = told === null ? short.pressure : (quota?.throttledShare ?? 0);
-  const queue = rates(samples, now, QUEUE_MS);
-  const runnable = Math.max(queue.busy, busy) + queue.waiting;
-
-  const isShort = busy >= policy.saturatedShare * have && pressure >= policy.pressureShare;
+  const { have, quota } = given;
+  const used = quota?.cpuUsed ?? long.busy;
+  const isShort = isSaturated(short, given, policy);
   const saturatedSince = isShort ? (state.saturatedSince ?? now) : null;
   const isConfirmed = saturatedSince !== null && now >= saturatedSince + policy.confirmMs;
   const isAttack = isConfirmed && now >= state.lastAttackAt + policy.attackPauseMs;
+  const runnable = (quota?.cpuUsed ?? short.busy) + short.waiting;
 
-  let need = busyLong / policy.busyTargetShare;
-  if (isAttack) {
-    // Straight to what the queue asks for, never beyond the tasks that could run at once.
-    const sure = policy.jumpSure * have;
-    const towards = runnable <= sure ? runnable : sure + (runnable - sure) / 2;
-    need = Math.max(need, Math.min(towards, policy.jumpMax * have));
-  }
+  const byUse = used / policy.busyTargetShare;
+  const byQueue = isAttack ? jump(have, runnable, policy) : null;
   const inputs = {
     have,
-    busy: busyLong,
+    busy: long.busy,
     runnable,
-    pressure,
+    pressure: short.pressure,
+    cpuUsed: quota?.cpuUsed ?? null,
     throttledShare: quota?.throttledShare ?? null,
   };
   const next: CpuState = {
@@ -79,12 +77,36 @@ export function senseCpu(
     saturatedSince,
     lastAttackAt: isAttack ? now : state.lastAttackAt,
   };
-  return [next, { need, isAttack, inputs }];
+  return [next, { need: Math.max(byUse, byQueue ?? 0), isAttack, byUse, byQueue, inputs }];
 }
 
-/** Mean busy vCPUs over the last second, for judging a smaller size; null before two samples. */
-export function busyNow(state: CpuState, now: MonoMs): number | null {
-  return state.samples.length < 2 ? null : rates(state.samples, now, LONG_MS).busy;
+/** Mean vCPUs in use over the last second, for judging a smaller size; null before two samples. */
+export function usedNow(state: CpuState, quota: QuotaView | null, now: MonoMs): number | null {
+  if (state.samples.length < 2) return null;
+  return quota?.cpuUsed ?? rates(state.samples, now, LONG_MS).busy;
+}
+
+/**
+ * Where a saturated machine should be: twice what it has at least, all runnable tasks up to
+ * `jumpSure` times of it, half of those beyond, never more than the tasks that could run at once,
+ * at the utilisation that is steered for. vCPUs.
+ */
+export function jump(have: number, runnable: number, policy: CpuPolicy): number {
+  const sure = Math.min(runnable, policy.jumpSure * have);
+  const half = Math.min(policy.jumpMax * have, have + (runnable - have) / 2);
+  return Math.min(Math.max(2 * have, sure, half), runnable / policy.busyTargetShare);
+}
+
+function isSaturated(short: Rates, { have, quota }: CpuGiven, policy: CpuPolicy): boolean {
+  const full = policy.saturatedShare * have;
+  if (quota === null || quota.cpuUsed === null) {
+    return short.busy >= full && short.pressure >= policy.pressureShare;
+  }
+  // A throttled CPU loses ticks, or counts the pause as work, and whoever waits for its end counts
+  // as waiting. So the node's word decides, unless more tasks wait than a pause could explain.
+  if (quota.cpuUsed >= full) return true;
+  if (short.busy < full) return false;
+  return short.waiting >= policy.surgeTasks;
 }
 
 type Rates = Readonly<{
@@ -96,46 +118,23 @@ type Rates = Readonly<{
   pressure: number;
 }>;
 
+const NOTHING: Rates = { busy: 0, waiting: 0, pressure: 0 };
+
 function rates(samples: Series<CpuSample>, now: MonoMs, windowMs: number): Rates {
   const first = entryAgo(samples, now, windowMs);
   const last = samples.at(-1);
-  if (first === null || last === undefined || last.at <= first.at) {
-    return { busy: 0, waiting: 0, pressure: 0 };
-  }
+  if (first === null || last === undefined || last.at <= first.at) return NOTHING;
   const elapsedMs = last.at - first.at;
   const perMs = (before: number | null, after: number | null) =>
     before === null || after === null ? null : Math.max(0, after - before) / elapsedMs;
   const busy = perMs(first.value.busyMs, last.value.busyMs) ?? 0;
+  const counted = waitingByCount(samples, first.at, busy);
   const pressure = perMs(first.value.somePressureMs, last.value.somePressureMs);
-  return {
-    busy,
-    waiting: waitingTasks(
-      samples,
-      first.at,
-      perMs(first.value.runDelayMs, last.value.runDelayMs),
-      busy,
-      pressure,
-    ),
-    pressure: pressure ?? (waitingByCount(samples, first.at, busy) > 0 ? 1 : 0),
-  };
-}
-
-/**
- * Run delay is exact. Where the kernel has none: pressure times the CPUs says how long somebody
- * waited, and instant counts of runnable tasks how many, averaged.
- */
-function waitingTasks(
-  samples: Series<CpuSample>,
-  since: MonoMs,
-  runDelay: number | null,
-  busy: number,
-  pressure: number | null,
-): number {
-  if (runDelay !== null) return runDelay;
-  const counted = waitingByCount(samples, since, busy);
-  if (pressure === null) return counted;
-  const online = samples.at(-1)?.value.onlineCount ?? 1;
-  return Math.max(counted, pressure * online);
+  const runDelay = perMs(first.value.runDelayMs, last.value.runDelayMs);
+  // Run delay is exact. Without it, pressure says how long somebody waited, and instant counts of
+  // runnable tasks how many.
+  const waiting = runDelay ?? Math.max(counted, (pressure ?? 0) * last.value.onlineCount);
+  return { busy, waiting, pressure: Math.min(1, pressure ?? (counted > 0 ? 1 : 0)) };
 }
 
 function waitingByCount(samples: Series<CpuSample>, since: MonoMs, busy: number): number {

@@ -1,36 +1,47 @@
 // How much memory is needed: what can't be reclaimed, where its slope leads, a reserve, the cache that is really used,
-// and what the kernel keeps. It decides a need in bytes of RAM as QEMU gives it.
-import { type MemorySample } from "../monitor/types.ts";
+// and what the kernel keeps. It decides amounts in bytes of RAM as QEMU gives it, and when nothing may be released.
 import { type MonoMs } from "../agent/types.ts";
+import { type MemorySample } from "../monitor/types.ts";
+import { initialCache, learnCache, refaultBytesPerSec, type CacheState } from "./cache.ts";
 import { type MemoryPolicy } from "./config.ts";
+import { kernelShare, learnKernel, withKernel, type KernelState } from "./kernel.ts";
 import { addTo, entryAgo, type Series } from "./window.ts";
 
-const PAGE_BYTES = 4096;
-/** The kernel's page table entry of each page it manages: 64 bytes of 4096. */
-const BOOKKEEPING_SHARE = 0.016;
-/** MemTotal and the told size must both have stood still this long before the difference counts. */
-const STEADY_MS = 1_000;
 const SLOPE_LONG_MS = 1_000;
+/** The previous reading, even when it came a little early. */
+const SLOPE_SHORT_MS = 80;
 const CALM_WINDOW_MS = 10_000;
-/** Two polls apart: the shortest time over which a slope is believed. */
-const SLOPE_SHORT_MS = 150;
-/** Allocations that stall only matter when memory is really low; page cache traffic stalls too. */
-const STALL_AVAILABLE_SHARE = 0.2;
+const URGENT_WINDOW_MS = 500;
+/** Shorter intervals say nothing about a share of time. */
+const LEAST_WINDOW_MS = 80;
 
 export type MemoryState = Readonly<{
   samples: Series<MemorySample>;
-  /** Told size − MemTotal when both last stood still; null until then. */
-  kernelBytes: number | null;
-  steady: Readonly<{ toldBytes: number; totalBytes: number; since: MonoMs }> | null;
-  /** Cache that was read back after it was dropped, and until when it is kept. */
-  cache: Readonly<{ bytes: number; until: MonoMs }> | null;
+  kernel: KernelState;
+  cache: CacheState;
   oomKilledAt: MonoMs;
 }>;
 
+/** What the size is judged against. */
+export type MemoryGiven = Readonly<{
+  /** The VM's RAM by what the agent reports, bytes. */
+  toldBytes: number;
+  /** See reserve.ts. */
+  reserveBytes: number;
+  /** Smallest step of the size, bytes. */
+  stepBytes: number;
+}>;
+
+/** All in bytes of RAM as QEMU gives it. */
 export type MemoryNeed = Readonly<{
+  /** Below this it must grow. */
   needBytes: number;
-  /** Where the slope leads beyond that: what to grow to once it must grow. */
-  aheadBytes: number;
+  /** Then it grows to this: further along the slope, so that one jump is enough. */
+  aimBytes: number;
+  /** Above this it may shrink: cache that may still be in use is in it. */
+  keepBytes: number;
+  /** What can't be given back, the kernel and a margin: nothing smaller is ever asked for. */
+  safeBytes: number;
   reason: "memory" | "memory-emergency" | "cache";
   /** Why nothing may be released now; null when it may. */
   veto: string | null;
@@ -38,68 +49,103 @@ export type MemoryNeed = Readonly<{
 }>;
 
 export function initialMemory(): MemoryState {
-  return { samples: [], kernelBytes: null, steady: null, cache: null, oomKilledAt: -Infinity };
+  return { samples: [], kernel: null, cache: initialCache(), oomKilledAt: -Infinity };
 }
 
-/** Bytes that can't be reclaimed: anonymous, shared, swapped; or all that is not available, if more. */
-export function usedBytes(sample: MemorySample): number {
-  const swapped = sample.swapTotalBytes - sample.swapFreeBytes;
-  const byKind = sample.anonBytes + sample.shmemBytes;
-  return Math.max(byKind, sample.totalBytes - sample.availableBytes) + swapped;
+/** Bytes of processes, shared memory and swap: they stay until somebody frees them. */
+export function heldBytes(sample: MemorySample): number {
+  return sample.anonBytes + sample.shmemBytes + swappedBytes(sample);
 }
 
-/** `toldBytes`: the VM's RAM by what the agent reports. `reserveBytes`: see reserve.ts. */
+/**
+ * Everything the kernel could not hand out: `heldBytes` and its own slabs, tables and margins. Memory
+ * that is just being unplugged is isolated, a block at a time, and for that moment not available either:
+ * taken for use it would undo every shrink, so of the kernel's part the least of the last 10 s counts.
+ */
+function takenBytes(state: MemoryState, sample: MemorySample): number {
+  let ownBytes = Infinity;
+  for (const { value } of state.samples) {
+    ownBytes = Math.min(ownBytes, value.totalBytes - value.availableBytes - residentBytes(value));
+  }
+  return residentBytes(sample) + (Number.isFinite(ownBytes) ? Math.max(0, ownBytes) : 0);
+}
+
+function residentBytes(sample: MemorySample): number {
+  return sample.anonBytes + sample.shmemBytes;
+}
+
+/** One more sample, and what is needed by it. */
 export function senseMemory(
   before: MemoryState,
   sample: MemorySample,
-  toldBytes: number,
-  reserveBytes: number,
+  given: MemoryGiven,
   policy: MemoryPolicy,
   now: MonoMs,
 ): readonly [MemoryState, MemoryNeed] {
-  const state = learn(before, sample, toldBytes, policy, now);
-  const kernel = kernelShare(state, sample, toldBytes);
-  const used = usedBytes(sample);
-  const lead = leadBytes(state, policy.leadMs, policy, now);
-  const further = leadBytes(state, policy.leadMs + policy.aheadMs, policy, now) - lead;
-  const cache = state.cache !== null && now < state.cache.until ? state.cache.bytes : 0;
-  const forUse = (used + lead) / policy.fillShare + reserveBytes;
-  let needBytes = withKernel(forUse + cache, kernel, toldBytes);
-  let reason: MemoryNeed["reason"] =
-    cache > 0 && needBytes > toldBytes && withKernel(forUse, kernel, toldBytes) <= toldBytes
-      ? "cache"
-      : "memory";
-  const overflow = emergencyBytes(state, sample, used, policy);
+  const learned = learn(before, sample, given, now);
+  const { toldBytes, reserveBytes } = given;
+  const kernel = kernelShare(learned.kernel, sample, toldBytes);
+  const held = heldBytes(sample);
+  const taken = takenBytes(learned, sample);
+  const sizeFor = (bytes: number) => Math.round(withKernel(bytes, kernel, toldBytes));
+  const room = (more: number) =>
+    Math.max((held + more) / policy.fillShare, taken + more) + reserveBytes;
+
+  const lead = surgeBytes(learned, policy.leadMs, policy, now);
+  const farther = surgeBytes(learned, policy.leadMs + policy.aheadMs, policy, now);
+  const safeBytes = Math.round(held + kernel + policy.safetyBytes);
+  const bareBytes = Math.max(fitBytes(learned, sample, given, policy, now), safeBytes);
+  const cache = learnCache(learned.cache, learned.samples, { ...given, bareBytes }, policy, now);
+  const state: MemoryState = { ...learned, cache };
+  const proven = cache.proven?.bytes ?? 0;
+  let needBytes = sizeFor(room(lead) + proven);
+  let aimBytes = sizeFor(room(farther) + proven);
+  const isForCache = needBytes > toldBytes && sizeFor(room(lead)) <= toldBytes;
+  let reason: MemoryNeed["reason"] = isForCache ? "cache" : "memory";
+  const overflow = emergencyBytes(state, sample, policy, now);
   if (overflow !== null) {
-    needBytes = Math.max(needBytes, policy.emergencyFactor * toldBytes + overflow);
+    needBytes = Math.max(needBytes, Math.round(policy.emergencyFactor * toldBytes + overflow));
+    aimBytes = Math.max(aimBytes, needBytes);
     reason = "memory-emergency";
   }
+  const keepBytes = Math.max(needBytes, bareBytes + cache.keptBytes);
   const inputs = {
-    usedBytes: used,
+    heldBytes: held,
+    takenBytes: taken,
     slopeBytesPerSec: Math.round(slopeOf(state, now)),
+    leadBytes: Math.round(lead),
     availableBytes: sample.availableBytes,
     reserveBytes,
     kernelBytes: kernel,
-    cacheBytes: cache,
+    cacheBytes: Math.round(Math.max(proven, cache.keptBytes)),
+    overflowBytes: overflow,
   };
   const veto = overflow === null ? vetoOf(state, sample, policy, now) : "memory is running out";
-  const aheadBytes = Math.round(needBytes + further / policy.fillShare);
-  return [state, { needBytes: Math.round(needBytes), aheadBytes, reason, veto, inputs }];
+  return [
+    state,
+    { needBytes, aimBytes, keepBytes: Math.round(keepBytes), safeBytes, reason, veto, inputs },
+  ];
 }
 
-/** The smallest size at which what is in use now fits, with the reserve kept. Bytes. */
+/**
+ * The smallest size at which what is in use now fits, with the reserve kept: what a shrink is judged
+ * by. It asks for a little more than growth does, so that both never chase each other. Bytes.
+ */
 export function lowestSafeBytes(
   state: MemoryState,
-  toldBytes: number,
-  reserveBytes: number,
+  given: MemoryGiven,
   policy: MemoryPolicy,
   now: MonoMs,
 ): number | null {
   const last = state.samples.at(-1)?.value;
   if (last === undefined || state.samples.length < 2) return null;
-  const lead = leadBytes(state, policy.leadMs, policy, now);
-  const forUse = (usedBytes(last) + lead) / policy.fillShare + reserveBytes;
-  return Math.ceil(withKernel(forUse, kernelShare(state, last, toldBytes), toldBytes));
+  return fitBytes(state, last, given, policy, now);
+}
+
+/** What the kernel keeps of the present size, bytes; null before the first sample. */
+export function kernelBytesNow(state: MemoryState, toldBytes: number): number | null {
+  const last = state.samples.at(-1)?.value;
+  return last === undefined ? null : kernelShare(state.kernel, last, toldBytes);
 }
 
 /** Why nothing may be taken at this moment, whatever the size; null when it may. */
@@ -112,119 +158,112 @@ export function vetoOf(
   if (now < state.oomKilledAt + policy.oomHoldMs) return "the OOM killer was at work";
   const then = entryAgo(state.samples, now, CALM_WINDOW_MS);
   if (then === null || then.at >= now) return null;
-  const elapsedMs = now - then.at;
-  const pressure = ((sample.somePressureMs ?? 0) - (then.value.somePressureMs ?? 0)) / elapsedMs;
+  // A window that is not full yet counts as if the rest had been calm.
+  const pressure =
+    ((sample.somePressureMs ?? 0) - (then.value.somePressureMs ?? 0)) /
+    Math.max(now - then.at, CALM_WINDOW_MS);
   if (pressure > policy.calmPressureShare) return "tasks waited for memory in the last 10 s";
   const refaults =
     (sample.counters?.refaultedAnonPages ?? 0) - (then.value.counters?.refaultedAnonPages ?? 0);
   return refaults > 0 ? "memory is being swapped back in" : null;
 }
 
+/** True while dropped cache is being read back faster than the policy bears. */
+export function isCacheShort(state: MemoryState, policy: MemoryPolicy, now: MonoMs): boolean {
+  return refaultBytesPerSec(state.samples, now) > policy.refaultBytesPerSec;
+}
+
 function learn(
   before: MemoryState,
   sample: MemorySample,
-  toldBytes: number,
-  policy: MemoryPolicy,
+  given: MemoryGiven,
   now: MonoMs,
 ): MemoryState {
   const last = before.samples.at(-1)?.value;
   const killed = (sample.counters?.oomKills ?? 0) > (last?.counters?.oomKills ?? Infinity);
   const samples = addTo(before.samples, sample, now, CALM_WINDOW_MS);
-  const state = steadied({ ...before, samples }, sample, toldBytes, now);
   return {
-    ...state,
+    samples,
+    kernel: learnKernel(before.kernel, sample, given.toldBytes, now),
+    cache: before.cache,
     oomKilledAt: killed ? now : before.oomKilledAt,
-    cache: cacheWanted(state, sample, toldBytes, policy, now),
   };
 }
 
-/** While memory comes or goes, told size and MemTotal disagree for a moment: not the kernel's share. */
-function steadied(
+function fitBytes(
   state: MemoryState,
   sample: MemorySample,
-  toldBytes: number,
+  { toldBytes, reserveBytes }: MemoryGiven,
+  policy: MemoryPolicy,
   now: MonoMs,
-): MemoryState {
-  const { steady } = state;
-  const isSame = steady?.toldBytes === toldBytes && steady.totalBytes === sample.totalBytes;
-  if (!isSame)
-    return { ...state, steady: { toldBytes, totalBytes: sample.totalBytes, since: now } };
-  if (now < steady.since + STEADY_MS) return state;
-  const kernelBytes = Math.max(0, toldBytes - sample.totalBytes);
-  return state.kernelBytes === kernelBytes ? state : { ...state, kernelBytes };
+): number {
+  const kernel = kernelShare(state.kernel, sample, toldBytes);
+  const lead = surgeBytes(state, policy.leadMs, policy, now);
+  const byHeld = (heldBytes(sample) + lead + reserveBytes) / policy.fillShare;
+  const byTaken = takenBytes(state, sample) + lead + reserveBytes;
+  return Math.ceil(withKernel(Math.max(byHeld, byTaken), kernel, toldBytes));
 }
 
-function kernelShare(state: MemoryState, sample: MemorySample, toldBytes: number): number {
-  return state.kernelBytes ?? Math.max(0, toldBytes - sample.totalBytes);
+/** What a growth in progress adds within `aheadMs`: along its slope, not far beyond what was seen. */
+function surgeBytes(
+  state: MemoryState,
+  aheadMs: number,
+  policy: MemoryPolicy,
+  now: MonoMs,
+): number {
+  const last = state.samples.at(-1);
+  if (last === undefined) return 0;
+  let least = heldBytes(last.value);
+  for (const { at, value } of state.samples) {
+    if (at >= now - SLOPE_LONG_MS) least = Math.min(least, heldBytes(value));
+  }
+  const seen = heldBytes(last.value) - least;
+  const along = (slopeOf(state, now) * aheadMs) / 1000;
+  return Math.min(along, seen * policy.surgeFactor, policy.leadMaxBytes);
 }
 
-/** The kernel's share is of the present size; a larger one costs it some more. */
-function withKernel(bytes: number, kernelBytes: number, toldBytes: number): number {
-  const total = bytes + kernelBytes;
-  return total + Math.max(0, total - toldBytes) * BOOKKEEPING_SHARE;
-}
-
-/** Bytes per second at which used memory grows: the steeper of the last two polls and the last second. */
+/** Bytes per second at which held memory grows: the steeper of the last reading and the last second. */
 function slopeOf(state: MemoryState, now: MonoMs): number {
   const last = state.samples.at(-1);
   if (last === undefined) return 0;
   let steepest = 0;
   for (const windowMs of [SLOPE_SHORT_MS, SLOPE_LONG_MS]) {
     const then = entryAgo(state.samples, now, windowMs);
-    if (then === null || last.at <= then.at) continue;
-    const grown = usedBytes(last.value) - usedBytes(then.value);
+    if (then === null || last.at - then.at < LEAST_WINDOW_MS) continue;
+    const grown = heldBytes(last.value) - heldBytes(then.value);
     steepest = Math.max(steepest, (grown / (last.at - then.at)) * 1000);
   }
   return steepest;
 }
 
-/** What the present slope adds in `aheadMs`; a short burst is not believed to go on for ever. */
-function leadBytes(state: MemoryState, aheadMs: number, policy: MemoryPolicy, now: MonoMs): number {
-  const last = state.samples.at(-1);
-  const then = entryAgo(state.samples, now, SLOPE_LONG_MS);
-  if (last === undefined || then === null) return 0;
-  const seen = Math.max(0, usedBytes(last.value) - usedBytes(then.value));
-  const straight = (slopeOf(state, now) * aheadMs) / 1000;
-  return Math.min(straight, policy.surgeFactor * seen, policy.leadMaxBytes);
-}
-
-/** Bytes beyond the brink; null while there is no emergency. */
+/**
+ * Bytes beyond the brink; null while there is no emergency. Stalls, swapping and pressure count only
+ * when little is available: copying a large file stalls too, and needs no memory.
+ */
 function emergencyBytes(
   state: MemoryState,
   sample: MemorySample,
-  used: number,
-  policy: MemoryPolicy,
-): number | null {
-  const usable = sample.totalBytes;
-  const then = state.samples.at(-2)?.value;
-  const swapping =
-    then !== undefined && swappedOf(sample) > swappedOf(then) && sample.availableBytes < used;
-  const stalled =
-    (sample.counters?.allocationStalls ?? 0) > (then?.counters?.allocationStalls ?? Infinity) &&
-    sample.availableBytes < STALL_AVAILABLE_SHARE * usable;
-  if (used <= policy.emergencyShare * usable && !swapping && !stalled) return null;
-  return Math.max(0, used - policy.emergencyShare * usable);
-}
-
-function swappedOf(sample: MemorySample): number {
-  return sample.swapTotalBytes - sample.swapFreeBytes;
-}
-
-/** Cache that keeps being read back is needed cache: give it a step more and keep it for a while. */
-function cacheWanted(
-  state: MemoryState,
-  sample: MemorySample,
-  toldBytes: number,
   policy: MemoryPolicy,
   now: MonoMs,
-): MemoryState["cache"] {
-  const then = entryAgo(state.samples, now, SLOPE_LONG_MS);
-  if (then === null || then.at > now - SLOPE_LONG_MS) return state.cache;
-  const pages =
-    (sample.counters?.refaultedFilePages ?? 0) - (then.value.counters?.refaultedFilePages ?? 0);
-  const bytesPerSec = (pages * PAGE_BYTES * 1000) / (now - then.at);
-  if (bytesPerSec < policy.refaultBytesPerSec) return state.cache;
-  const fileCache = Math.max(0, sample.cachedBytes - sample.shmemBytes);
-  const bytes = fileCache + policy.cacheStepShare * toldBytes;
-  return { bytes, until: now + policy.cacheHoldMs };
+): number | null {
+  const usable = sample.totalBytes;
+  const held = heldBytes(sample);
+  const over = Math.max(0, held - policy.emergencyShare * usable);
+  if (over > 0) return Math.round(over);
+  if (sample.availableBytes >= policy.scarceShare * usable) return null;
+  const previous = entryAgo(state.samples, now, LEAST_WINDOW_MS)?.value;
+  const isSwapping = previous !== undefined && swappedBytes(sample) > swappedBytes(previous);
+  const isStalled =
+    (sample.counters?.allocationStalls ?? 0) > (previous?.counters?.allocationStalls ?? Infinity);
+  const then = entryAgo(state.samples, now, URGENT_WINDOW_MS);
+  const waitedMs = (sample.somePressureMs ?? 0) - (then?.value.somePressureMs ?? Infinity);
+  const isPressed =
+    then !== null &&
+    now - then.at >= LEAST_WINDOW_MS &&
+    waitedMs > policy.emergencyPressureShare * (now - then.at);
+  return isSwapping || isStalled || isPressed ? 0 : null;
+}
+
+function swappedBytes(sample: MemorySample): number {
+  return sample.swapTotalBytes - sample.swapFreeBytes;
 }

@@ -11,19 +11,23 @@ export type Reaction = Readonly<{
 
 /** Enough for a 99th percentile that is not just the worst of a handful. */
 const KEEP = 128;
-/** A growth that takes longer was refused or cut; it says nothing about how fast we are. */
-const GIVE_UP_MS = 10_000;
+/** Most of it: the last blocks may take a moment longer, and bounds may cut a grid cell. */
+const MOST_SHARE = 0.75;
 
 export function initialReaction(): Reaction {
   return { measuredMs: [], pending: null };
 }
 
-/** The 99th percentile of what was measured; `startMs` until something was. */
-export function tReactMs(reaction: Reaction, startMs: number): number {
-  if (reaction.measuredMs.length === 0) return startMs;
+/** The 99th percentile by nearest rank (the worst, up to 100 of them); null when none was measured. */
+export function reactP99Ms(reaction: Reaction): number | null {
   const sorted = [...reaction.measuredMs].sort((a, b) => a - b);
-  const index = Math.min(sorted.length - 1, Math.ceil(sorted.length * 0.99) - 1);
-  return sorted[Math.max(0, index)] ?? startMs;
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? null;
+}
+
+/** What the reserve counts on: the start value until enough was measured, then the p99. */
+export function tReactMs(reaction: Reaction, startMs: number, policy: MemoryPolicy): number {
+  const p99 = reactP99Ms(reaction) ?? startMs;
+  return reaction.measuredMs.length < policy.reactEnough ? Math.max(startMs, p99) : p99;
 }
 
 /** Bytes. */
@@ -43,23 +47,28 @@ export function expectGrowth(
   moreBytes: number,
   now: MonoMs,
 ): Reaction {
-  if (reaction.pending !== null) return reaction;
-  // Whatever the kernel keeps for the new memory's bookkeeping, and a grid cell cut off: most of it.
-  const untilTotalBytes = totalBytes + moreBytes * 0.75;
+  if (reaction.pending !== null || moreBytes <= 0) return reaction;
+  const untilTotalBytes = totalBytes + moreBytes * MOST_SHARE;
   return { ...reaction, pending: { since: now, untilTotalBytes } };
+}
+
+/** It was refused or put off: however long it takes now, that is not how fast we react. */
+export function forgetGrowth(reaction: Reaction): Reaction {
+  return reaction.pending === null ? reaction : { ...reaction, pending: null };
 }
 
 /** A memory sample: is the growth we wait for usable? Gives the time it took, once. */
 export function noticeGrowth(
   reaction: Reaction,
   totalBytes: number,
+  policy: MemoryPolicy,
   now: MonoMs,
 ): readonly [Reaction, number | null] {
   const { pending } = reaction;
   if (pending === null) return [reaction, null];
-  if (now > pending.since + GIVE_UP_MS) return [{ ...reaction, pending: null }, null];
-  if (totalBytes < pending.untilTotalBytes) return [reaction, null];
   const tookMs = now - pending.since;
+  if (tookMs > policy.reactMaxMs) return [forgetGrowth(reaction), null];
+  if (totalBytes < pending.untilTotalBytes) return [reaction, null];
   const measuredMs = [...reaction.measuredMs, tookMs].slice(-KEEP);
   return [{ measuredMs, pending: null }, tookMs];
 }

@@ -6,7 +6,7 @@ export type PeakWindow = readonly Readonly<{ at: MonoMs; value: number }>[];
 
 /**
  * Adds a value. Keeping a unit until nobody has needed it for `holdMs` is the same as the maximum
- * need of the last `holdMs`, for all units at once.
+ * need of the last `holdMs`, for all units at once. Values on a grid keep the staircase short.
  */
 export function addPeak(
   window: PeakWindow,
@@ -23,14 +23,19 @@ export function peakOf(window: PeakWindow, now: MonoMs, holdMs: number): number 
   return window.find((entry) => entry.at > now - holdMs)?.value ?? null;
 }
 
+/** Time that was not watched proves nothing: it does not count towards the hold. */
+export function postponePeaks(window: PeakWindow, byMs: number): PeakWindow {
+  return window.map(({ at, value }) => ({ at: at + byMs, value }));
+}
+
 /** The last values of something that is measured again and again, oldest first. */
 export type Series<T> = readonly Readonly<{ at: MonoMs; value: T }>[];
 
 /** Adds a value and drops those that are older than `keepMs`, but never the last one before. */
 export function addTo<T>(series: Series<T>, value: T, now: MonoMs, keepMs: number): Series<T> {
   const from = series.findIndex((entry) => entry.at > now - keepMs);
-  const kept = from <= 0 ? series : series.slice(from - 1);
-  return [...(from === -1 ? series.slice(-1) : kept), { at: now, value }];
+  const kept = from === -1 ? series.slice(-1) : series.slice(Math.max(0, from - 1));
+  return [...kept, { at: now, value }];
 }
 
 /** The newest entry that is at least `ageMs` old; the oldest one while none is. null when empty. */

@@ -2,6 +2,7 @@
 // For tests only. It keeps its own books and never reads the machine's state to know what is true.
 import { type Bounds, type Size } from "@selfscale/protocol";
 
+import { DEPLOYED_LEGACY_CONFIG } from "../../legacy/defaults.ts";
 import { initialArbiter, stepArbiter, type ArbiterState, type Capacity } from "../arbiter.ts";
 import { stepVm, vmWakeAt } from "../machine.ts";
 import { AGENT_TIMERS } from "../timers.ts";
@@ -116,19 +117,7 @@ export class Rig {
         bounds: bounds(size(1, 512), size(4, 2560)),
         hasQuota: true,
         hasMetrics: false,
-        legacy: {
-          computeUnit: { milliCpu: 250, memBytes: 1024 ** 3 },
-          loadAverageFractionTarget: 0.9,
-          memoryUsageFractionTarget: 0.75,
-          memoryTotalFractionTarget: 0.9,
-          enableLFCMetrics: false,
-          lfcUseLargestWindow: false,
-          lfcToMemoryRatio: 0.75,
-          lfcWindowSizeMinutes: 5,
-          lfcMinWaitBeforeDownscaleMinutes: 5,
-          cpuStableZoneRatio: 0,
-          cpuMixedZoneRatio: 0,
-        },
+        legacy: DEPLOYED_LEGACY_CONFIG,
         ...overrides,
       },
       256 * MIB,

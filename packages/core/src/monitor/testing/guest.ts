@@ -26,6 +26,13 @@ export const size = (cpu: number, mib: number): Size => ({
   memBytes: mib * MIB,
 });
 
+function larger(a: Size, b: Size): Size {
+  return {
+    milliCpu: Math.max(a.milliCpu, b.milliCpu),
+    memBytes: Math.max(a.memBytes, b.memBytes),
+  };
+}
+
 /** How a guest under test behaves; tests change it as they go. */
 export class TestGuest {
   now = 10_000;
@@ -49,6 +56,9 @@ export class TestGuest {
   /** CPU quota in vCPUs; null: none. Under one, busy ticks in the guest are false. */
   quota: number | null = null;
   throttledShare = 0;
+  /** Whether the agent asks to shrink what is not wanted, slice by slice, and takes what is agreed. */
+  shrinks = false;
+  cachedFileBytes = 60 * MIB;
   sizes: { at: number; size: Size; reason: string | undefined }[] = [];
   frames: FromMonitor[] = [];
   actions: MonitorAction[] = [];
@@ -60,6 +70,13 @@ export class TestGuest {
   private cpuPressureMs = 0;
   private plugAt: { at: number; size: Size } | null = null;
   private agentId = 2;
+  private askAgainAt = 0;
+  /** What the monitor said to each question of the shrinking agent. */
+  readonly answers: boolean[] = [];
+  /** Every size the VM had, in order. */
+  readonly history: Size[] = [];
+  /** Time during which fewer CPUs than wanted could be used. */
+  delayedMs = 0;
 
   constructor(config: Partial<MonitorConfig> = {}) {
     this.state = initialMonitor({ ...MONITOR_DEFAULTS, ...config }, this.now);
@@ -129,6 +146,7 @@ export class TestGuest {
       if (this.now % 250 === 0) this.sampleCpu();
       if (this.now % 100 === 0) this.sampleMemory();
       if (this.quota !== null && this.now % 1000 === 0) this.report();
+      if (this.shrinks && this.now % 500 === 0) this.shrink();
       if (this.link !== null && this.now % 5000 === 0) {
         this.tell({ type: "HealthCheck", content: {}, id: this.nextId() });
       }
@@ -141,13 +159,49 @@ export class TestGuest {
     this.sampleMemory();
   }
 
+  /** One question at a time, as our agent does; a refusal costs a pause. */
+  private shrink(): void {
+    if (this.plugAt !== null || this.link === null || this.now < this.askAgainAt) return;
+    const want = this.given(this.sizes.at(-1)?.size ?? this.actual);
+    const lowersMem = want.memBytes < this.actual.memBytes;
+    const lowersCpu = want.milliCpu < this.actual.milliCpu;
+    if (!lowersMem && !lowersCpu) return;
+    const target = lowersMem
+      ? { ...this.actual, memBytes: Math.max(want.memBytes, this.actual.memBytes - 2 * BLOCK) }
+      : { ...this.actual, milliCpu: want.milliCpu };
+    const answer = this.ask(target);
+    if (answer?.type !== "DownscaleResult") throw new Error("the monitor must answer");
+    this.answers.push(answer.Ok);
+    if (!answer.Ok) {
+      this.askAgainAt = this.now + 5_000;
+      return;
+    }
+    this.actual = target;
+    if (this.quota !== null) this.quota = target.milliCpu / 1000;
+    this.report();
+  }
+
+  private given(wish: Size): Size {
+    const clamp = (value: number, low: number, high: number) =>
+      Math.min(Math.max(value, low), high);
+    return {
+      milliCpu: clamp(wish.milliCpu, this.min.milliCpu, this.max.milliCpu),
+      memBytes: clamp(wish.memBytes, this.min.memBytes, this.max.memBytes),
+    };
+  }
+
   private get cpuUsed(): number {
     return Math.min(this.cpuDemand, this.quota ?? this.onlineCpus, this.onlineCpus);
   }
 
   private live(ms: number): void {
+    const last = this.history.at(-1);
+    if (last?.milliCpu !== this.actual.milliCpu || last.memBytes !== this.actual.memBytes) {
+      this.history.push(this.actual);
+    }
     const wanted = Math.min(this.cpuDemand, 64);
     const busy = this.cpuUsed;
+    if (wanted > busy) this.delayedMs += ms;
     // Under a quota the guest sees its CPUs busy for as long as it is kept waiting.
     const seen =
       this.quota !== null && this.quota < this.onlineCpus && wanted >= this.quota
@@ -166,6 +220,7 @@ export class TestGuest {
     }
     if (this.plugAt !== null && this.now >= this.plugAt.at) {
       this.actual = this.plugAt.size;
+      if (this.quota !== null) this.quota = this.actual.milliCpu / 1000;
       this.presentCpus = Math.max(this.presentCpus, Math.ceil(this.actual.milliCpu / 1000));
       this.plugAt = null;
       this.report();
@@ -191,7 +246,7 @@ export class TestGuest {
       availableBytes: Math.max(0, total - this.usedBytes),
       anonBytes: this.usedBytes * 0.8,
       shmemBytes: this.usedBytes * 0.2,
-      cachedBytes: this.usedBytes * 0.2 + 60 * MIB,
+      cachedBytes: this.usedBytes * 0.2 + this.cachedFileBytes,
       swapTotalBytes: 0,
       swapFreeBytes: 0,
       counters: {
@@ -222,15 +277,11 @@ export class TestGuest {
     const { target, reason } = decoded.message;
     const wish = { milliCpu: target.cpu * 1000, memBytes: target.mem };
     this.sizes.push({ at: this.now, size: wish, reason });
-    const clamp = (value: number, low: number, high: number) =>
-      Math.min(Math.max(value, low), high);
-    const given = {
-      milliCpu: clamp(wish.milliCpu, this.min.milliCpu, this.max.milliCpu),
-      memBytes: clamp(wish.memBytes, this.min.memBytes, this.max.memBytes),
-    };
+    const given = this.given(wish);
     const grows = given.milliCpu > this.actual.milliCpu || given.memBytes > this.actual.memBytes;
-    if (grows) this.plugAt ??= { at: this.now + this.plugMs, size: given };
-    if (this.plugAt !== null) this.plugAt = { at: this.plugAt.at, size: given };
+    if (!grows && this.plugAt === null) return;
+    const size = larger(this.actual, given); // growth alone needs no consent
+    this.plugAt = { at: this.plugAt?.at ?? this.now + this.plugMs, size };
   }
 
   private nextId(): number {

@@ -1,0 +1,25 @@
+import { type AgentConfig } from "./config/load.ts";
+import { type Log } from "./log.ts";
+import { Fleet } from "./shell/fleet.ts";
+import { StatusServer } from "./shell/status-server.ts";
+
+/** Runs until `signal` aborts, then settles what is in flight and lets go of everything. */
+export async function runAgent(config: AgentConfig, log: Log, signal: AbortSignal): Promise<void> {
+  const fleet = new Fleet({ config, log });
+  const status = new StatusServer(config.statusSocket, () => fleet.status());
+  await status.listen();
+  fleet.start();
+  const vms = config.vms.map(({ spec }) => spec.name);
+  log.info({ vms, statusSocket: config.statusSocket }, "the agent runs");
+  await aborted(signal);
+  log.info("the agent stops; sizes stay as they are");
+  await fleet.stop();
+  await status.stop();
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

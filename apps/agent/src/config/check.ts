@@ -1,0 +1,145 @@
+// What the schema can't see: one value against another, and against the file system.
+import fs from "node:fs";
+import path from "node:path";
+import { CgroupError, findCgroup } from "../hypervisor/cgroup.ts";
+import { legacyOf } from "./legacy.ts";
+import { sayBytes } from "./quantities.ts";
+import { type ConfigFile, type LegacyOverrides } from "./schema.ts";
+
+/** A problem at a place in the file. `expected` completes "got …, expected". */
+export type Mismatch = Readonly<{ path: readonly PropertyKey[]; expected: string }>;
+
+/** Everything wrong with a file that is right key by key. `folder`: what its paths start from. */
+export function findMismatches(file: ConfigFile, folder: string): readonly Mismatch[] {
+  return [
+    ...file.vms.flatMap((vm, index) => checkBounds(vm.bounds, ["vms", index, "bounds"])),
+    ...checkCapacity(file),
+    ...checkLegacy(file),
+    ...checkOneOfAKind(file),
+    ...checkFiles(file, folder),
+  ];
+}
+
+function checkBounds(
+  { min, max }: ConfigFile["vms"][number]["bounds"],
+  path: readonly PropertyKey[],
+): readonly Mismatch[] {
+  const found: Mismatch[] = [];
+  if (min.cpu > max.cpu) {
+    const expected = `at most bounds.max.cpu, which is ${max.cpu / 1000}`;
+    found.push({ path: [...path, "min", "cpu"], expected });
+  }
+  if (min.mem > max.mem) {
+    const expected = `at most bounds.max.mem, which is ${sayBytes(max.mem)}`;
+    found.push({ path: [...path, "min", "mem"], expected });
+  }
+  return found;
+}
+
+/** Every VM must be able to run at its minimum, all at once. */
+function checkCapacity({ node, vms }: ConfigFile): readonly Mismatch[] {
+  const found: Mismatch[] = [];
+  const cpu = vms.reduce((sum, vm) => sum + vm.bounds.min.cpu, 0);
+  const mem = vms.reduce((sum, vm) => sum + vm.bounds.min.mem, 0);
+  const overhead = vms.length * node.overheadPerVm;
+  const who = vms.length === 1 ? "the VM's" : `the ${vms.length} VMs'`;
+  if (cpu > node.cpu) {
+    found.push({ path: ["node", "cpu"], expected: `at least ${cpu / 1000}: ${who} bounds.min` });
+  }
+  if (mem + overhead > node.mem) {
+    const expected =
+      `at least ${sayBytes(mem + overhead)}: ${who} bounds.min is ${sayBytes(mem)} ` +
+      `and node.overheadPerVm makes ${sayBytes(overhead)}`;
+    found.push({ path: ["node", "mem"], expected });
+  }
+  return found;
+}
+
+function checkLegacy(file: ConfigFile): readonly Mismatch[] {
+  const checkOne = (own: LegacyOverrides | undefined, path: readonly PropertyKey[]) => {
+    const merged = legacyOf(file.legacy, own);
+    const found: Mismatch[] = [];
+    // The deployed algorithm reads past the end of its window otherwise, and crashes.
+    if (merged.lfcWindowSizeMinutes < 2) {
+      found.push({ path: [...path, "lfcWindowSizeMinutes"], expected: "at least 2" });
+    }
+    if (merged.lfcMinWaitBeforeDownscaleMinutes < merged.lfcWindowSizeMinutes) {
+      const { lfcWindowSizeMinutes, lfcMinWaitBeforeDownscaleMinutes } = merged;
+      const expected =
+        `at least lfcWindowSizeMinutes, which is ${lfcWindowSizeMinutes} ` +
+        `(now it is ${lfcMinWaitBeforeDownscaleMinutes})`;
+      found.push({ path: [...path, "lfcMinWaitBeforeDownscaleMinutes"], expected });
+    }
+    return found;
+  };
+  const shared = file.legacy === undefined ? [] : checkOne(undefined, ["legacy"]);
+  if (shared.length > 0) return shared;
+  return file.vms.flatMap((vm, index) =>
+    vm.legacy === undefined ? [] : checkOne(vm.legacy, ["vms", index, "legacy"]),
+  );
+}
+
+/** What two VMs can't share: each would act on the other. */
+function checkOneOfAKind({ vms }: ConfigFile): readonly Mismatch[] {
+  const found: Mismatch[] = [];
+  const kinds = {
+    name: (text: string) => text,
+    qmp: (text: string) => (text.startsWith("unix:") ? `unix:${realPath(text.slice(5))}` : text),
+    monitor: (text: string) => new URL(text).href,
+    cgroup: realPath,
+  };
+  for (const [key, normal] of Object.entries(kinds)) {
+    const seen = new Map<string, number>();
+    for (const [index, vm] of vms.entries()) {
+      const value = vm[key as keyof typeof kinds];
+      if (value === undefined) continue;
+      const first = seen.get(normal(value));
+      if (first === undefined) seen.set(normal(value), index);
+      else {
+        const expected = `one of its own: vms[${first}] has it too`;
+        found.push({ path: ["vms", index, key], expected });
+      }
+    }
+  }
+  return found;
+}
+
+function checkFiles({ vms }: ConfigFile, folder: string): readonly Mismatch[] {
+  const found: Mismatch[] = [];
+  for (const [index, vm] of vms.entries()) {
+    if (vm.token !== undefined) {
+      const problem = tokenProblem(path.resolve(folder, vm.token));
+      if (problem !== null) {
+        const expected = `a readable file with a token: ${problem}`;
+        found.push({ path: ["vms", index, "token"], expected });
+      }
+    }
+    if (vm.cgroup !== undefined) {
+      try {
+        findCgroup(vm.cgroup);
+      } catch (error) {
+        if (!(error instanceof CgroupError)) throw error;
+        const expected = `an existing cgroup folder with a CPU limit: ${error.message}`;
+        found.push({ path: ["vms", index, "cgroup"], expected });
+      }
+    }
+  }
+  return found;
+}
+
+function tokenProblem(file: string): string | null {
+  try {
+    return fs.readFileSync(file, "utf8").trim() === "" ? "it is empty" : null;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+/** Through links, where they lead somewhere; a socket may also not be there yet. */
+function realPath(file: string): string {
+  try {
+    return fs.realpathSync(file);
+  } catch {
+    return path.resolve(file); // not there yet: its own name is all there is to compare
+  }
+}

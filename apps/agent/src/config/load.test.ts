@@ -1,0 +1,97 @@
+import fs from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { edit, GOOD, writeConfig } from "../testing/config-file.ts";
+import { loadConfig } from "./load.ts";
+
+const MIB = 1024 ** 2;
+
+test("fills in what the smallest file leaves out", () => {
+  const config = loadConfig(writeConfig(GOOD).file);
+  expect(config.node).toEqual({
+    size: { milliCpu: 4000, memBytes: 3072 * MIB },
+    overheadPerVmBytes: 256 * MIB,
+  });
+  expect(config.statusSocket).toBe("/run/selfscale/agent.sock");
+  expect([config.logLevel, config.sliceBytes]).toEqual(["info", 256 * MIB]);
+  expect(config.timers.observeBusyMs).toBe(50);
+  expect(config.shellTimers.reconnectMaxMs).toBe(5000);
+  expect(config.vms).toHaveLength(1);
+  expect(config.vms[0]).toMatchObject({
+    spec: {
+      name: "pg-1",
+      bounds: {
+        min: { milliCpu: 1000, memBytes: 512 * MIB },
+        max: { milliCpu: 4000, memBytes: 2560 * MIB },
+      },
+      hasQuota: false,
+      hasMetrics: false,
+      legacy: {
+        computeUnit: { milliCpu: 250, memBytes: 1024 * MIB },
+        loadAverageFractionTarget: 0.9,
+      },
+    },
+    qmp: { kind: "unix", path: "/run/vm/pg-1.qmp" },
+    monitorUrl: "ws://127.0.0.1:20301/monitor",
+    metricsUrl: null,
+    cgroup: null,
+    memoryDevice: { kind: "only-one" },
+    tokenFile: null,
+  });
+});
+
+test("takes every key", () => {
+  const { folder, file } = writeConfig(`
+node: { cpu: 3500m, mem: 4294967296, overheadPerVm: 0 }
+legacy: { computeUnit: { cpu: 0.5, mem: 2Gi }, memoryUsageFractionTarget: 0.8 }
+socket: /run/other.sock
+log: { level: debug }
+slice: 128Mi
+timers: { handshakeMs: 100, reconnectMinMs: 7 }
+vms:
+  - name: pg-1
+    qmp: tcp:127.0.0.1:4444
+    monitor: wss://vm.example/monitor
+    bounds: { min: { cpu: 250m, mem: 512Mi }, max: { cpu: 4, mem: 2Gi } }
+    metrics: http://127.0.0.1:29100/metrics
+    memoryDevice: vm7
+    token: pg-1.token
+    cgroup: FOLDER
+    legacy: { computeUnit: { cpu: 1, mem: 4Gi }, loadAverageFractionTarget: 0.7, enableLFCMetrics: true }
+`);
+  fs.writeFileSync(path.join(folder, "pg-1.token"), "s3cret\n");
+  fs.writeFileSync(path.join(folder, "cpu.max"), "max 100000\n");
+  fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace("FOLDER", folder));
+  const config = loadConfig(file);
+  expect(config).toMatchObject({
+    node: { size: { milliCpu: 3500, memBytes: 4096 * MIB }, overheadPerVmBytes: 0 },
+    statusSocket: "/run/other.sock",
+    logLevel: "debug",
+    sliceBytes: 128 * MIB,
+    timers: { handshakeMs: 100, requestMs: 5000 },
+    shellTimers: { reconnectMinMs: 7, reconnectMaxMs: 5000 },
+  });
+  expect(config.vms[0]).toMatchObject({
+    spec: {
+      hasQuota: true,
+      hasMetrics: true,
+      legacy: {
+        computeUnit: { milliCpu: 1000, memBytes: 4096 * MIB },
+        loadAverageFractionTarget: 0.7,
+        memoryUsageFractionTarget: 0.8,
+        memoryTotalFractionTarget: 0.9,
+        enableLFCMetrics: true,
+      },
+    },
+    qmp: { kind: "tcp", host: "127.0.0.1", port: 4444 },
+    metricsUrl: "http://127.0.0.1:29100/metrics",
+    memoryDevice: { kind: "named", id: "vm7" },
+    tokenFile: path.join(folder, "pg-1.token"),
+  });
+  expect(config.vms[0]?.cgroup?.folder).toBe(folder);
+});
+
+test("memoryDevice: none is a choice of its own", () => {
+  const { file } = writeConfig(edit(["name: pg-1", "name: pg-1\n    memoryDevice: none"]));
+  expect(loadConfig(file).vms[0]?.memoryDevice).toEqual({ kind: "none" });
+});

@@ -1,0 +1,136 @@
+import fs from "node:fs";
+import path from "node:path";
+import { AGENT_TIMERS, type AgentTimers, type Capacity, type VmSpec } from "@selfscale/core";
+import { parseQmpAddress, type QmpAddress } from "@selfscale/qmp";
+import { type Bounds, type Size } from "@selfscale/protocol";
+import { LineCounter, parseDocument } from "yaml";
+import { findCgroup, type Cgroup } from "../hypervisor/cgroup.ts";
+import { type DeviceChoice } from "../hypervisor/device-choice.ts";
+import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
+import { findMismatches } from "./check.ts";
+import { legacyOf } from "./legacy.ts";
+import { ConfigError, describeIssues, type Source } from "./problem.ts";
+import { ConfigFile, type LOG_LEVELS } from "./schema.ts";
+
+export type VmConfig = Readonly<{
+  spec: VmSpec;
+  qmp: QmpAddress;
+  monitorUrl: string;
+  metricsUrl: string | null;
+  cgroup: Cgroup | null;
+  memoryDevice: DeviceChoice;
+  tokenFile: string | null;
+}>;
+
+export type AgentConfig = Readonly<{
+  node: Capacity;
+  vms: readonly VmConfig[];
+  statusSocket: string;
+  logLevel: (typeof LOG_LEVELS)[number];
+  sliceBytes: number;
+  timers: AgentTimers;
+  shellTimers: ShellTimers;
+}>;
+
+/** A longer file is not a configuration. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Reads, checks and completes the file. Throws ConfigError with the first thing wrong in it. */
+export function loadConfig(file: string): AgentConfig {
+  const source = parse(file, read(file));
+  const parsed = ConfigFile.safeParse(source.document.toJS());
+  if (!parsed.success) throw new ConfigError(describeIssues(parsed.error.issues, source));
+  const mismatches = findMismatches(parsed.data, path.dirname(path.resolve(file)));
+  if (mismatches.length > 0) {
+    const issues = mismatches.map(({ path, expected }) => ({
+      code: "custom" as const,
+      path: [...path],
+      message: expected,
+    }));
+    throw new ConfigError(describeIssues(issues, source));
+  }
+  return complete(parsed.data, path.dirname(path.resolve(file)));
+}
+
+function read(file: string): string {
+  try {
+    const { size } = fs.statSync(file);
+    if (size > MAX_FILE_BYTES) {
+      throw new ConfigError(`${file}: ${size} bytes, expected at most ${MAX_FILE_BYTES}`);
+    }
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ConfigError(`${file}: can't be read (${code}), expected a YAML file`, {
+      cause: error,
+    });
+  }
+}
+
+function parse(file: string, yaml: string): Source {
+  const lines = new LineCounter();
+  const document = parseDocument(yaml, { lineCounter: lines, prettyErrors: false });
+  const [problem] = document.errors;
+  if (problem !== undefined) {
+    const line = lines.linePos(problem.pos[0]).line;
+    throw new ConfigError(`${file}:${line}: not YAML: ${problem.message}`);
+  }
+  return { file, document, lines };
+}
+
+function complete(file: ConfigFile, folder: string): AgentConfig {
+  const timers = file.timers ?? {};
+  return {
+    node: {
+      size: { milliCpu: file.node.cpu, memBytes: file.node.mem },
+      overheadPerVmBytes: file.node.overheadPerVm,
+    },
+    vms: file.vms.map((vm) => completeVm(vm, file, folder)),
+    statusSocket: file.socket,
+    logLevel: file.log.level,
+    sliceBytes: file.slice,
+    timers: overridden(AGENT_TIMERS, timers),
+    shellTimers: overridden(SHELL_TIMERS, timers),
+  };
+}
+
+function completeVm(vm: ConfigFile["vms"][number], file: ConfigFile, folder: string): VmConfig {
+  return {
+    spec: {
+      name: vm.name,
+      bounds: boundsOf(vm.bounds),
+      hasQuota: vm.cgroup !== undefined,
+      hasMetrics: vm.metrics !== undefined,
+      legacy: legacyOf(file.legacy, vm.legacy),
+    },
+    qmp: parseQmpAddress(vm.qmp),
+    monitorUrl: vm.monitor,
+    metricsUrl: vm.metrics ?? null,
+    cgroup: vm.cgroup === undefined ? null : findCgroup(vm.cgroup),
+    memoryDevice: deviceChoice(vm.memoryDevice),
+    tokenFile: vm.token === undefined ? null : path.resolve(folder, vm.token),
+  };
+}
+
+function deviceChoice(text: string | undefined): DeviceChoice {
+  if (text === undefined) return { kind: "only-one" };
+  return text === "none" ? { kind: "none" } : { kind: "named", id: text };
+}
+
+type Amount = Readonly<{ cpu: number; mem: number }>;
+
+function boundsOf({ min, max }: Readonly<{ min: Amount; max: Amount }>): Bounds {
+  const size = ({ cpu, mem }: Amount): Size => ({ milliCpu: cpu, memBytes: mem });
+  return { min: size(min), max: size(max) };
+}
+
+function overridden<Timers extends Readonly<Record<string, number>>>(
+  defaults: Timers,
+  given: Readonly<Record<string, number | undefined>>,
+): Timers {
+  const own = Object.entries(given).filter(
+    ([name, value]) => name in defaults && value !== undefined,
+  );
+  return { ...defaults, ...(Object.fromEntries(own) as Partial<Timers>) };
+}

@@ -1,0 +1,139 @@
+// The configuration file, key by key. The comments are the manual.
+// Unknown keys are errors; names are never renamed.
+import { AGENT_TIMERS, type LegacyConfig } from "@selfscale/core";
+import { isQmpAddress } from "@selfscale/qmp";
+import * as z from "zod";
+import { SHELL_TIMERS } from "../shell/timers.ts";
+import { Bytes, BytesOrNone, MilliCpu } from "./quantities.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export const DEFAULT_STATUS_SOCKET = "/run/selfscale/agent.sock";
+
+const MIB = 1024 ** 2;
+/** The kernel's limit on a unix socket's path, in bytes (sun_path, without its final zero). */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** A mapping with these keys and no others. Its messages say which. */
+function mapping<Shape extends z.ZodRawShape>(shape: Shape) {
+  const keys = Object.keys(shape).join(", ");
+  return z.strictObject(shape, {
+    error: ({ code }) => (code === "unrecognized_keys" ? `one of ${keys}` : `a mapping of ${keys}`),
+  });
+}
+
+/** Text that passes a test. */
+function text(expected: string, isGood: (value: string) => boolean) {
+  return z
+    .string({ error: expected })
+    .refine((value) => value !== "" && isGood(value), { error: expected });
+}
+
+function factor(expected: string, isGood: (value: number) => boolean) {
+  return z.number({ error: expected }).refine(isGood, { error: expected });
+}
+
+const anyText = () => true;
+const isSocketPath = (value: string) => Buffer.byteLength(value) <= MAX_SOCKET_PATH_BYTES;
+const share = factor("a number above 0 and up to 10", (value) => value > 0 && value <= 10);
+const ratio = factor("a number from 0 to 10", (value) => value >= 0 && value <= 10);
+const minutes = z.int({ error: "whole minutes from 1 to 60" }).check(z.gte(1), z.lte(60));
+const yesOrNo = z.boolean({ error: "true or false" });
+const count = z.int({ error: "a whole number above zero" }).check(z.positive());
+
+const Amount = mapping({ cpu: MilliCpu, mem: Bytes });
+
+/** The range an operator allows a VM. Both ends belong to it. */
+const Bounds = mapping({ min: Amount, max: Amount });
+
+/** The deployed metrics-based algorithm's factors, under their published names. */
+const LEGACY_SHAPE = {
+  /** CPU and memory move together in this unit. */
+  computeUnit: Amount.optional(),
+  /** Load average per vCPU that is aimed at. */
+  loadAverageFractionTarget: share.optional(),
+  /** Share of memory that may be used (without page cache). */
+  memoryUsageFractionTarget: share.optional(),
+  /** Share of memory that may be used, needed page cache included. */
+  memoryTotalFractionTarget: share.optional(),
+  /** Whether the local file cache's working set counts. */
+  enableLFCMetrics: yesOrNo.optional(),
+  lfcUseLargestWindow: yesOrNo.optional(),
+  /** Share of memory that the local file cache gets. */
+  lfcToMemoryRatio: share.optional(),
+  lfcWindowSizeMinutes: minutes.optional(),
+  lfcMinWaitBeforeDownscaleMinutes: minutes.optional(),
+  /** How far load1 may be from load5, as a share of load5, until load5 stops counting alone. */
+  cpuStableZoneRatio: ratio.optional(),
+  cpuMixedZoneRatio: ratio.optional(),
+} satisfies Record<keyof LegacyConfig, unknown>;
+const Legacy = mapping(LEGACY_SHAPE);
+
+const Vm = mapping({
+  /** Its name in logs and tables. */
+  name: text(
+    "up to 63 letters, digits, dots, dashes or underscores, a letter or digit first",
+    (name) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name),
+  ),
+  /** QEMU's QMP socket. The agent keeps it connected, so give people another one to look in. */
+  qmp: text("unix:/absolute/path (up to 107 bytes) or tcp:host:port", isQmp),
+  /** Where the monitor in this VM listens. */
+  monitor: text("a ws:// or wss:// address, such as ws://127.0.0.1:10301/monitor", (value) =>
+    isUrl(value, ["ws:", "wss:"]),
+  ),
+  bounds: Bounds,
+  /** Host metrics of a compute with a version-1 monitor. Without it such a VM is held. */
+  metrics: text("an http:// or https:// address", (value) =>
+    isUrl(value, ["http:", "https:"]),
+  ).optional(),
+  /** Existing cgroup folder that holds the QEMU process; cgroup v1 or v2 by what is in it. */
+  cgroup: text("an absolute path", (value) => value.startsWith("/")).optional(),
+  /** QOM id of the virtio-mem device; `none`: memory is fixed. Default: the only one there is. */
+  memoryDevice: text("the id of a virtio-mem device, or none", (value) =>
+    /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value),
+  ).optional(),
+  /** File with the token for this VM's monitor. Read anew at each dial, sent to no other VM. */
+  token: text("a path", anyText).optional(),
+  legacy: Legacy.optional(),
+});
+
+const TIMER_NAMES = Object.keys({ ...AGENT_TIMERS, ...SHELL_TIMERS });
+
+export const ConfigFile = mapping({
+  /** What this node may hand out to its VMs. Guest RAM and vCPUs. */
+  node: mapping({
+    cpu: MilliCpu,
+    mem: Bytes,
+    /** QEMU's own memory per VM, counted beside the guest's. Measured 210–300 MB under TCG. */
+    overheadPerVm: BytesOrNone.default(256 * MIB),
+  }),
+  legacy: Legacy.optional(),
+  vms: z.array(Vm, { error: "a list of VMs" }).check(z.minLength(1, "at least one VM")),
+  /** Unix socket of `selfscale-agent status`. */
+  socket: text(
+    "an absolute path of up to 107 bytes",
+    (value) => value.startsWith("/") && isSocketPath(value),
+  ).default(DEFAULT_STATUS_SOCKET),
+  log: mapping({
+    level: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(", ")}` }).default("info"),
+  }).default({ level: "info" }),
+  /** The most memory that one consent may take, and the most that a killed agent can cost. */
+  slice: Bytes.default(256 * MIB),
+  /** Every wait, in milliseconds. The defaults are those of docs/protocol.md. */
+  timers: mapping(
+    Object.fromEntries(TIMER_NAMES.map((name) => [name, count.optional()])),
+  ).optional(),
+});
+export type ConfigFile = z.output<typeof ConfigFile>;
+export type LegacyOverrides = z.output<typeof Legacy>;
+
+function isQmp(value: string): boolean {
+  const socketPath = value.startsWith("unix:") ? value.slice("unix:".length) : null;
+  if (socketPath !== null) return socketPath.startsWith("/") && isSocketPath(socketPath);
+  return isQmpAddress(value);
+}
+
+function isUrl(value: string, schemes: readonly string[]): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hash } = new URL(value);
+  return schemes.includes(protocol) && hash === "";
+}

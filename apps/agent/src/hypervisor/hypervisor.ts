@@ -1,0 +1,116 @@
+import { type HypervisorFacts, type MonoMs } from "@selfscale/core";
+import { type QmpEnd, type QmpEvent } from "@selfscale/qmp";
+import { CgroupError, type Cgroup } from "./cgroup.ts";
+import { CpuWindow, type CpuSample } from "./cpu-window.ts";
+import { readProcessId, readQemuCpuUs } from "./process.ts";
+import { Qemu, type QemuOptions } from "./qemu.ts";
+
+export type HypervisorOptions = QemuOptions &
+  Readonly<{
+    /** null: no quota can be set. */
+    cgroup: Cgroup | null;
+    /** QEMU's thread ids are this machine's too: its QMP is a local socket. */
+    isLocal: boolean;
+    cpuWindowMs: number;
+    now: () => MonoMs;
+    /** The quota can't be read, or limits nothing. Said each time; the listener says it once. */
+    onCgroupProblem: (problem: string) => void;
+  }>;
+
+/** One attached QEMU and the kernel's word on it: the source of all facts about a VM's size. */
+export class Hypervisor {
+  readonly #qemu: Qemu;
+  readonly #options: HypervisorOptions;
+  readonly #window: CpuWindow;
+  #isPlaceChecked = false;
+
+  private constructor(qemu: Qemu, options: HypervisorOptions) {
+    this.#qemu = qemu;
+    this.#options = options;
+    this.#window = new CpuWindow(options.cpuWindowMs);
+  }
+
+  static async attach(options: HypervisorOptions, signal: AbortSignal): Promise<Hypervisor> {
+    return new Hypervisor(await Qemu.attach(options, signal), options);
+  }
+
+  get closed(): Promise<QmpEnd> {
+    return this.#qemu.closed;
+  }
+
+  close(): void {
+    this.#qemu.close();
+  }
+
+  onNews(listener: (event: QmpEvent) => void): void {
+    this.#qemu.onNews(listener);
+  }
+
+  async observe(signal: AbortSignal): Promise<HypervisorFacts> {
+    const { threadId, ...facts } = await this.#qemu.observe(signal);
+    if (!this.#isPlaceChecked) this.#checkPlace(threadId);
+    this.#isPlaceChecked = true;
+    const quota = this.#readQuota(threadId);
+    return {
+      ...facts,
+      quotaMilliCpu: quota,
+      cpuUsedMilli: this.#window.usedMilli,
+      throttledShare: quota === null ? null : this.#window.throttledShare,
+    };
+  }
+
+  setRequested(requestedBytes: number, signal: AbortSignal): Promise<void> {
+    return this.#qemu.setRequested(requestedBytes, signal);
+  }
+
+  plugCpus(vcpus: number, signal: AbortSignal): Promise<void> {
+    return this.#qemu.plugCpus(vcpus, signal);
+  }
+
+  /** Reads the quota and takes one sample of use; null when there is no limit or no reading. */
+  #readQuota(threadId: number): number | null {
+    const { cgroup, now } = this.#options;
+    const at = now();
+    try {
+      const quota = cgroup?.readQuota() ?? null;
+      const periods = quota === null ? null : (cgroup?.readPeriods() ?? null);
+      this.#window.add({ at, usageUs: this.#readUsageUs(threadId), periods });
+      return quota;
+    } catch (error) {
+      if (!(error instanceof CgroupError)) throw error;
+      this.#options.onCgroupProblem(error.message);
+      this.#window.add({ at, usageUs: null, periods: null });
+      return null;
+    }
+  }
+
+  #readUsageUs(threadId: number): CpuSample["usageUs"] {
+    const { cgroup, isLocal } = this.#options;
+    const counted = cgroup?.readUsageUs() ?? null;
+    if (counted !== null) return counted;
+    if (isLocal) return readQemuCpuUs(threadId);
+    // Over TCP a thread id may be another machine's, but the cgroup is this one's.
+    return (
+      cgroup
+        ?.readPids()
+        .map(readQemuCpuUs)
+        .find((us) => us !== null) ?? null
+    );
+  }
+
+  /** Whoever starts QEMU puts it into its cgroup. If nobody did, the quota is a number on paper. */
+  #checkPlace(threadId: number): void {
+    const { cgroup, isLocal, onCgroupProblem } = this.#options;
+    const pid = isLocal ? readProcessId(threadId) : null;
+    if (cgroup === null || pid === null) return;
+    try {
+      if (!cgroup.holds(pid)) {
+        onCgroupProblem(
+          `${cgroup.folder} does not hold QEMU (process ${pid}): its CPU is not limited`,
+        );
+      }
+    } catch (error) {
+      onCgroupProblem(error instanceof Error ? error.message : String(error));
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import {
+  initialArbiter,
+  nodeUse,
+  stepArbiter,
+  type ArbiterEvent,
+  type ArbiterState,
+  type MonoMs,
+  type NodeUse,
+} from "@selfscale/core";
+import { type Size } from "@selfscale/protocol";
+import { type AgentConfig } from "../config/load.ts";
+import { type Log } from "../log.ts";
+import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
+
+/** What `GET /status` answers. Sizes in milli-vCPU and bytes. */
+export type FleetStatus = Readonly<{
+  node: Readonly<{ capacity: Size; overheadPerVmBytes: number }> & NodeUse;
+  vms: readonly RunnerStatus[];
+}>;
+
+export type FleetOptions = Readonly<{
+  config: AgentConfig;
+  log: Log;
+  now?: () => MonoMs;
+  random?: () => number;
+}>;
+
+/** All VMs of this node: their loops, and the arbiter that divides the node among them. */
+export class Fleet {
+  readonly #config: AgentConfig;
+  readonly #log: Log;
+  readonly #now: () => MonoMs;
+  readonly #runners: ReadonlyMap<string, VmRunner>;
+  #arbiter: ArbiterState;
+  #isOvercommitted = false;
+
+  constructor({ config, log, now = () => performance.now(), random = Math.random }: FleetOptions) {
+    this.#config = config;
+    this.#log = log;
+    this.#now = now;
+    const members = config.vms.map(({ spec }) => ({ name: spec.name, min: spec.bounds.min }));
+    this.#arbiter = initialArbiter(config.node, members);
+    this.#runners = new Map(
+      config.vms.map((vm) => {
+        const { name } = vm.spec;
+        const runner = new VmRunner({
+          vm,
+          timers: config.timers,
+          shellTimers: config.shellTimers,
+          sliceBytes: config.sliceBytes,
+          log: log.child({ vm: name }),
+          node: {
+            claim: (want, held) => this.#arbitrate({ kind: "claimed", vm: name, want, held }),
+            leave: () => this.#arbitrate({ kind: "left", vm: name }),
+          },
+          now,
+          random,
+        });
+        return [name, runner];
+      }),
+    );
+  }
+
+  start(): void {
+    for (const runner of this.#runners.values()) runner.start();
+  }
+
+  /** Takes at most the `stopMs` of the configuration, and a little to close sockets. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
+  }
+
+  status(): FleetStatus {
+    const { size, overheadPerVmBytes } = this.#config.node;
+    return {
+      node: { capacity: size, overheadPerVmBytes, ...nodeUse(this.#arbiter) },
+      vms: [...this.#runners.values()].map((runner) => runner.status()),
+    };
+  }
+
+  /** One claim at a time, answered before anything else happens: no two VMs get the same room. */
+  #arbitrate(event: ArbiterEvent): void {
+    const [arbiter, changes] = stepArbiter(this.#arbiter, event, this.#now());
+    this.#arbiter = arbiter;
+    for (const { vm, permit, isNodeFull } of changes) {
+      this.#runners.get(vm)?.tell({ kind: "permit-changed", permit, isNodeFull });
+    }
+    this.#sayOvercommitment();
+  }
+
+  #sayOvercommitment(): void {
+    const use = nodeUse(this.#arbiter);
+    if (use.isOvercommitted === this.#isOvercommitted) return;
+    this.#isOvercommitted = use.isOvercommitted;
+    const fields = { ...use, capacity: this.#config.node.size };
+    if (use.isOvercommitted) {
+      this.#log.warn(fields, "overcommitted: the VMs hold more than this node; nothing grows");
+    } else this.#log.info(fields, "no longer overcommitted");
+  }
+}

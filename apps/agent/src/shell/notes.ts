@@ -1,0 +1,72 @@
+import { type Explanation, type MonoMs } from "@selfscale/core";
+import { type Log } from "../log.ts";
+
+/** How many are kept per VM for `status`. */
+export const KEPT_NOTES = 200;
+
+/** Causes that a broken or hostile guest can repeat at will: said once, then rarely. */
+const REPEATABLE: ReadonlySet<string> = new Set([
+  "hypervisor-lost",
+  "link-down",
+  "link-up",
+  "peer-mistake",
+  "wish-refused",
+]);
+const REPEATABLE_BURST = 10;
+const REPEATABLE_EVERY_MS = 6_000;
+
+/** An explanation as `status` shows it. `times`: how often in a row it was given. */
+export type KeptNote = Explanation & Readonly<{ at: string; times: number }>;
+
+/** One VM's explanations: the last ones kept, each logged, repetitions counted instead. */
+export class Notes {
+  readonly #log: Log;
+  #kept: KeptNote[] = [];
+  #tokens = REPEATABLE_BURST;
+  #countedAt: MonoMs | null = null;
+  #suppressed = 0;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  get kept(): readonly KeptNote[] {
+    return this.#kept;
+  }
+
+  add(note: Explanation, now: MonoMs): void {
+    const isRepetition = this.#keep(note);
+    const isRepeatable = REPEATABLE.has(note.reason);
+    if (isRepeatable && (isRepetition || !this.#spend(now))) {
+      this.#suppressed += 1;
+      return;
+    }
+    const { level, reason, message, data } = note;
+    const suppressed = isRepeatable && this.#suppressed > 0 ? { suppressed: this.#suppressed } : {};
+    if (isRepeatable) this.#suppressed = 0;
+    this.#log[level]({ reason, data, ...suppressed }, message);
+  }
+
+  /** True when the last one of this reason says the same. */
+  #keep(note: Explanation): boolean {
+    const at = new Date().toISOString();
+    const last = this.#kept.findLastIndex((kept) => kept.reason === note.reason);
+    const before = this.#kept[last];
+    if (before?.message === note.message && REPEATABLE.has(note.reason)) {
+      this.#kept[last] = { ...note, at, times: before.times + 1 };
+      return true;
+    }
+    this.#kept.push({ ...note, at, times: 1 });
+    if (this.#kept.length > KEPT_NOTES) this.#kept.shift();
+    return false;
+  }
+
+  #spend(now: MonoMs): boolean {
+    const earned = (now - (this.#countedAt ?? now)) / REPEATABLE_EVERY_MS;
+    this.#tokens = Math.min(REPEATABLE_BURST, this.#tokens + earned);
+    this.#countedAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,75 @@
+// A fleet of real loops over real sockets, with its log in memory.
+import { AGENT_TIMERS, type AgentTimers } from "@selfscale/core";
+import { type Size } from "@selfscale/protocol";
+import { pino } from "pino";
+import { onTestFinished } from "vitest";
+import { legacyOf } from "../config/legacy.ts";
+import { type AgentConfig, type VmConfig } from "../config/load.ts";
+import { type Log } from "../log.ts";
+import { Fleet } from "../shell/fleet.ts";
+import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
+import { MIB } from "./qemu.ts";
+
+export type LogLine = Readonly<Record<string, unknown> & { msg: string; vm?: string }>;
+
+/** Retries come fast enough for a test; everything else as in production. */
+export const QUICK: ShellTimers = { ...SHELL_TIMERS, reconnectMinMs: 10, reconnectMaxMs: 50 };
+
+export const size = (cpu: number, mib: number): Size => ({
+  milliCpu: cpu * 1000,
+  memBytes: mib * MIB,
+});
+
+export function memoryLog(level = "info"): { log: Log; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const write = (text: string) => void lines.push(JSON.parse(text) as LogLine);
+  const formatters = { level: (label: string) => ({ level: label }) };
+  return { log: pino({ level, base: null, formatters }, { write }), lines };
+}
+
+export function vmConfig(
+  place: Readonly<{ name: string; socket: string; url: string }>,
+  overrides: Partial<VmConfig> = {},
+): VmConfig {
+  return {
+    spec: {
+      name: place.name,
+      bounds: { min: size(1, 128), max: size(4, 1152) },
+      hasQuota: (overrides.cgroup ?? null) !== null,
+      hasMetrics: (overrides.metricsUrl ?? null) !== null,
+      legacy: legacyOf(undefined, undefined),
+    },
+    qmp: { kind: "unix", path: place.socket },
+    monitorUrl: place.url,
+    metricsUrl: null,
+    cgroup: null,
+    memoryDevice: { kind: "only-one" },
+    tokenFile: null,
+    ...overrides,
+  };
+}
+
+/** Started; it stops with the test. */
+export function startFleet(
+  vms: readonly VmConfig[],
+  setup: Readonly<{
+    capacity?: Size;
+    timers?: Partial<AgentTimers>;
+    shellTimers?: ShellTimers;
+  }> = {},
+): { fleet: Fleet; lines: LogLine[] } {
+  const config: AgentConfig = {
+    node: { size: setup.capacity ?? size(16, 16_384), overheadPerVmBytes: 0 },
+    vms,
+    statusSocket: "/nowhere",
+    logLevel: "info",
+    sliceBytes: 256 * MIB,
+    timers: { ...AGENT_TIMERS, ...setup.timers },
+    shellTimers: setup.shellTimers ?? QUICK,
+  };
+  const { log, lines } = memoryLog();
+  const fleet = new Fleet({ config, log });
+  onTestFinished(() => fleet.stop());
+  fleet.start();
+  return { fleet, lines };
+}

@@ -1,0 +1,91 @@
+// How much file cache is worth its memory, judged by what happens when it gets less: pages that are read back soon
+// after they were dropped prove a need; where none are, the claim falls a little at a time, never past one step of it.
+import { type MonoMs } from "../agent/types.ts";
+import { type MemorySample } from "../monitor/types.ts";
+import { type MemoryPolicy } from "./config.ts";
+import { entryAgo, type Series } from "./window.ts";
+
+const PAGE_BYTES = 4096;
+const REFAULT_WINDOW_MS = 1_000;
+
+export type CacheState = Readonly<{
+  /** Cache that was read back after it was dropped, and until when it is kept. It may grow the VM. */
+  proven: Readonly<{ bytes: number; since: MonoMs; until: MonoMs }> | null;
+  /** What a shrink leaves for the cache until it is known whether that is used. Bytes. */
+  keptBytes: number;
+  at: MonoMs | null;
+}>;
+
+export function initialCache(): CacheState {
+  return { proven: null, keptBytes: 0, at: null };
+}
+
+/** Bytes per second of cache that had been dropped and is read back, over the last second. */
+export function refaultBytesPerSec(samples: Series<MemorySample>, now: MonoMs): number {
+  const last = samples.at(-1);
+  const then = entryAgo(samples, now, REFAULT_WINDOW_MS);
+  if (last === undefined || then === null) return 0;
+  const pages =
+    (last.value.counters?.refaultedFilePages ?? 0) - (then.value.counters?.refaultedFilePages ?? 0);
+  return (pages * PAGE_BYTES * 1000) / Math.max(last.at - then.at, REFAULT_WINDOW_MS);
+}
+
+/** Bytes. `bareBytes`: the size that would do if no cache counted. */
+export type CacheGiven = Readonly<{ toldBytes: number; stepBytes: number; bareBytes: number }>;
+
+/** One more sample (the last of `samples`). */
+export function learnCache(
+  before: CacheState,
+  samples: Series<MemorySample>,
+  given: CacheGiven,
+  policy: MemoryPolicy,
+  now: MonoMs,
+): CacheState {
+  const sample = samples.at(-1)?.value;
+  if (sample === undefined) return before;
+  const fileBytes = Math.max(0, sample.cachedBytes - sample.shmemBytes);
+  const isShort = refaultBytesPerSec(samples, now) > policy.refaultBytesPerSec;
+  return {
+    proven: isShort ? raised(before, fileBytes, given, policy, now) : lapsed(before.proven, now),
+    keptBytes: isShort ? fileBytes : probed(before, fileBytes, given, policy, now),
+    at: now,
+  };
+}
+
+/** One step more than there is now, one step at a time, and the hold begins anew. */
+function raised(
+  { proven }: CacheState,
+  fileBytes: number,
+  { toldBytes }: CacheGiven,
+  policy: MemoryPolicy,
+  now: MonoMs,
+): CacheState["proven"] {
+  const until = now + policy.cacheHoldMs;
+  const isTooSoon = proven !== null && now < proven.since + policy.cacheProbeEveryMs;
+  if (isTooSoon) return { ...proven, until };
+  const bytes = Math.max(proven?.bytes ?? 0, fileBytes + policy.cacheStepShare * toldBytes);
+  return { bytes: Math.round(bytes), since: now, until };
+}
+
+function lapsed(proven: CacheState["proven"], now: MonoMs): CacheState["proven"] {
+  return proven !== null && now >= proven.until ? null : proven;
+}
+
+/**
+ * The claim falls with time, but no further than one shrink below the cache that is there, or below
+ * the size it fills: whether less is enough shows only after the cache has become smaller.
+ */
+function probed(
+  before: CacheState,
+  fileBytes: number,
+  { toldBytes, stepBytes, bareBytes }: CacheGiven,
+  policy: MemoryPolicy,
+  now: MonoMs,
+): number {
+  if (before.at === null) return fileBytes;
+  const perMs = (policy.cacheProbeShare * toldBytes) / policy.cacheProbeEveryMs;
+  const fallen = before.keptBytes - perMs * (now - before.at);
+  const oneShrink = Math.ceil((policy.shedShare * toldBytes) / stepBytes) * stepBytes;
+  const least = Math.min(fileBytes, toldBytes - bareBytes) - oneShrink;
+  return Math.min(Math.max(fallen, least, 0), fileBytes);
+}
