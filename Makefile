@@ -40,10 +40,10 @@ test-e2e: setup build
 	@$(PNPM) exec vitest run --project e2e --reporter=verbose --reporter=json --outputFile.json=.cache/results/e2e.json
 
 demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metrics-based algorithm)
-	@$(PNPM) exec tsx test-e2e/demo/main.ts $(ARGS)
+	@node --import tsx test-e2e/demo/main.ts $(ARGS)
 
 bench: setup build ## measure, and print the figures with the machine they came from
-	@$(PNPM) exec tsx test-e2e/bench/main.ts $(ARGS)
+	@node --import tsx test-e2e/bench/main.ts $(ARGS)
 
 clean: ## remove what was built, the guest image and its saved states included
 	@rm -rf dist .cache coverage node_modules/.ready

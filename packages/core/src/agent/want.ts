@@ -38,6 +38,7 @@ export function wantStage(state: VmState, now: MonoMs): readonly [VmState, reado
         milliCpu: want.milliCpu,
         memBytes: want.memBytes,
         mode: state.mode,
+        ageMs: state.level?.ageMs ?? null,
         wishReason: state.mode === "compute-controlled" ? (state.level?.reason ?? null) : null,
       }),
     );

@@ -12,6 +12,9 @@ import {
 } from "./overrides.ts";
 import { GOAL_ROWS, type GoalRow } from "./testing/vectors.ts";
 
+/** SEED=n replays another stream of random inputs. */
+const RUNS = { seed: Number(process.env["SEED"] ?? 17), numRuns: 1000 };
+
 const GIB = 1024 ** 3;
 const units = (count: number): Size => ({ milliCpu: 250 * count, memBytes: GIB * count });
 
@@ -195,5 +198,6 @@ test("whatever a guest reports and says: whole numbers, in the bounds, and never
         if (!mayShrink) expect(desired).toBeGreaterThanOrEqual(held);
       }
     }),
+    RUNS,
   );
 });

@@ -6,6 +6,9 @@ import { legacyGoal } from "./goal.ts";
 import { GOAL_ROWS } from "./testing/vectors.ts";
 import { type LfcMetrics, type SystemMetrics } from "./types.ts";
 
+/** SEED=n replays another stream of random inputs. */
+const RUNS = { seed: Number(process.env["SEED"] ?? 17), numRuns: 1000 };
+
 const CALM: SystemMetrics = {
   load1: 1,
   load5: 1,
@@ -83,5 +86,6 @@ test("whatever is measured, the goal is a whole number of units and memory never
       const capped = Math.min(parts.mem ?? 0, MAX_COMPUTE_UNITS);
       expect(computeUnits).toBeGreaterThanOrEqual(capped);
     }),
+    RUNS,
   );
 });

@@ -60,15 +60,11 @@ function readSystem({ samples, types }: Page): SystemMetrics | string {
   }
   const value = (name: SystemName) => values.get(name) ?? NaN;
   const memTotalBytes = value("host_memory_total_bytes");
-  const availableBytes = value("host_memory_available_bytes");
-  if (availableBytes > memTotalBytes) {
-    return "host_memory_available_bytes is more than host_memory_total_bytes";
-  }
   return {
     load1: value("host_load1"),
     load5: value("host_load5"),
     memTotalBytes,
-    memUsageBytes: memTotalBytes - availableBytes + KERNEL_MEM_BYTES,
+    memUsageBytes: memTotalBytes - value("host_memory_available_bytes") + KERNEL_MEM_BYTES,
     memCachedBytes: value("host_memory_cached_bytes"),
   };
 }

@@ -49,14 +49,21 @@ export function isAdvice(report: AgentReport): boolean {
   return report.reason === "no-cpu-quota";
 }
 
-/** What the guest can use now, and the agent's word when its quota is below the online CPUs. */
+/**
+ * What the guest can use now, and the agent's word while a quota below the online CPUs really cuts it.
+ * A quota that throttles nothing falsifies nothing: then the guest sees its own need best, also on a
+ * node whose CPUs are busy with others, where `cpuUsed` says only what could be had.
+ */
 export function cpuGiven(state: MonitorState): Readonly<{ have: number; quota: QuotaView | null }> {
   const onlineMilli = (state.cpuSample?.value.onlineCount ?? 1) * 1000;
   const report = state.session?.report ?? null;
-  const isLimited = report !== null && report.actual.milliCpu < onlineMilli;
-  if (!isLimited) return { have: onlineMilli / 1000, quota: null };
+  if (report === null || report.actual.milliCpu >= onlineMilli) {
+    return { have: onlineMilli / 1000, quota: null };
+  }
+  const have = report.actual.milliCpu / 1000;
   const { cpuUsed, throttledShare } = report;
-  return { have: report.actual.milliCpu / 1000, quota: { cpuUsed, throttledShare } };
+  const isCut = (throttledShare ?? 1) >= state.config.policy.cpu.calmThrottledShare;
+  return { have, quota: isCut ? { cpuUsed, throttledShare } : null };
 }
 
 /** The granularity of sizes. `memBytes` 1: memory is fixed, any size is its own cell. */

@@ -1,6 +1,7 @@
 // The level: what is wanted now, resource by resource, when it may fall, and the record of every change.
 // Up at once and in one jump; down to the largest need of the hold, when it is worth a resize and nothing forbids it.
 import {
+  MAX_CPU,
   type BindingLimit,
   type Candidate,
   type MonitorDecision,
@@ -76,8 +77,8 @@ export function conclude(state: MonitorState, change: Change, now: MonoMs): Resu
   if (before === null) return [state, []];
   const desired =
     change.resource === "cpu"
-      ? { ...before, milliCpu: change.to }
-      : { ...before, memBytes: change.to };
+      ? { ...before, milliCpu: Math.min(change.to, MAX_CPU * 1000) }
+      : { ...before, memBytes: Math.min(change.to, Number.MAX_SAFE_INTEGER) };
   const isRaise = desired.milliCpu > before.milliCpu || desired.memBytes > before.memBytes;
   const sampleAt = (change.resource === "cpu" ? state.cpuSample : state.memorySample)?.at ?? now;
   const reasons = { ...state.reasons, [change.resource]: change.reason };

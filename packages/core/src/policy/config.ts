@@ -16,7 +16,7 @@ export type CpuPolicy = Readonly<{
   confirmMs: number;
   /** Shortest time between two jumps. */
   attackPauseMs: number;
-  /** Up to this multiple of what it has, a jump believes the number of runnable tasks; … */
+  /** Up to this multiple of what it has, a jump goes to where all runnable tasks fit; … */
   jumpSure: number;
   /** … half of what is beyond counts; and this is the most that a jump multiplies by. */
   jumpMax: number;

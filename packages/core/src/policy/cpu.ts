@@ -87,14 +87,15 @@ export function usedNow(state: CpuState, quota: QuotaView | null, now: MonoMs): 
 }
 
 /**
- * Where a saturated machine should be: twice what it has at least, all runnable tasks up to
- * `jumpSure` times of it, half of those beyond, never more than the tasks that could run at once,
- * at the utilisation that is steered for. vCPUs.
+ * Where a saturated machine should be: where all runnable tasks would run at the utilisation that is
+ * steered for, up to `jumpSure` times of what it has; half of what is beyond; twice what it has at
+ * least, but never more than those tasks could use. vCPUs.
  */
 export function jump(have: number, runnable: number, policy: CpuPolicy): number {
-  const sure = Math.min(runnable, policy.jumpSure * have);
+  const all = runnable / policy.busyTargetShare;
+  const sure = Math.min(all, policy.jumpSure * have);
   const half = Math.min(policy.jumpMax * have, have + (runnable - have) / 2);
-  return Math.min(Math.max(2 * have, sure, half), runnable / policy.busyTargetShare);
+  return Math.min(Math.max(2 * have, sure, half), all);
 }
 
 function isSaturated(short: Rates, { have, quota }: CpuGiven, policy: CpuPolicy): boolean {
@@ -127,7 +128,9 @@ function rates(samples: Series<CpuSample>, now: MonoMs, windowMs: number): Rates
   const elapsedMs = last.at - first.at;
   const perMs = (before: number | null, after: number | null) =>
     before === null || after === null ? null : Math.max(0, after - before) / elapsedMs;
-  const busy = perMs(first.value.busyMs, last.value.busyMs) ?? 0;
+  // Counters jump when a saved machine is restored; nobody was busier than there were CPUs.
+  const cpus = Math.max(first.value.onlineCount, last.value.onlineCount);
+  const busy = Math.min(perMs(first.value.busyMs, last.value.busyMs) ?? 0, cpus);
   const counted = waitingByCount(samples, first.at, busy);
   const pressure = perMs(first.value.somePressureMs, last.value.somePressureMs);
   const runDelay = perMs(first.value.runDelayMs, last.value.runDelayMs);

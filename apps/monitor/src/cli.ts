@@ -1,0 +1,103 @@
+import { parseArgs } from "node:util";
+import pkg from "../package.json" with { type: "json" };
+
+/** What the command line asks for. Settings are null where it says nothing. */
+export type Command =
+  | Readonly<{ kind: "run"; configFile: string | null; settings: Settings }>
+  | Readonly<{ kind: "status"; socketPath: string; isJson: boolean }>
+  | Readonly<{ kind: "print"; text: string }>
+  | Readonly<{ kind: "mistake"; problem: string }>;
+
+/** Settings that the command line can give too; there they win over the file's. Still text. */
+export type Settings = Readonly<
+  Partial<{
+    listen: string;
+    metricsListen: string;
+    status: string;
+    preset: string;
+    protocolMax: string;
+    token: string;
+    requireAuth: true;
+    logLevel: string;
+  }>
+>;
+
+/** Where `status` looks unless told otherwise. */
+export const DEFAULT_STATUS_SOCKET = "/run/selfscale/monitor.sock";
+export const VERSION = pkg.version;
+
+const HELP = `selfscale-monitor ${VERSION}: decides, inside a virtual machine, what size it needs.
+
+Usage:
+  selfscale-monitor [options]          run the monitor
+  selfscale-monitor status [--json]    what the running monitor knows and wants
+
+Options (each but --config is also a key of the file; the command line wins):
+  --listen ADDRESS:PORT          where agents connect             [0.0.0.0:10301]
+  --metrics-listen ADDRESS:PORT  where host_* metrics are served  [0.0.0.0:9100]
+  --status PATH                  socket of the status command     [${DEFAULT_STATUS_SOCKET}]
+  --config FILE                  YAML file with the other settings
+  --preset default|demo          how patiently sizes fall; demo is for showing, not for use
+  --protocol-max 1|2             highest protocol version to speak                  [2]
+  --token FILE                   ask agents for the token in this file
+  --require-auth                 refuse to start without a token
+  --log-level LEVEL              debug, info, warn or error                      [info]
+  --help, --version
+`;
+
+const OPTIONS = {
+  config: { type: "string" },
+  listen: { type: "string" },
+  "metrics-listen": { type: "string" },
+  status: { type: "string" },
+  preset: { type: "string" },
+  "protocol-max": { type: "string" },
+  token: { type: "string" },
+  "require-auth": { type: "boolean" },
+  "log-level": { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean", short: "V" },
+} as const;
+
+/** Reads the arguments. Never throws: a mistake is a command too. */
+export function readCommand(args: readonly string[]): Command {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
+  } catch (error) {
+    // node's own sentence names the option; its hint about "--" would only confuse here.
+    return mistake((error as Error).message.split(". ")[0] ?? "bad option");
+  }
+  const { values, positionals } = parsed;
+  if (values.help) return { kind: "print", text: HELP };
+  if (values.version) return { kind: "print", text: `${VERSION}\n` };
+  const [word, ...rest] = positionals;
+  if (rest[0] !== undefined) return mistake(`unexpected argument ${JSON.stringify(rest[0])}`);
+  if (word === "status") {
+    const socketPath = values.status ?? DEFAULT_STATUS_SOCKET;
+    return { kind: "status", socketPath, isJson: values.json ?? false };
+  }
+  if (word !== undefined)
+    return mistake(`unknown command ${JSON.stringify(word)}, expected status`);
+  if (values.json) return mistake("--json belongs to the status command");
+  return { kind: "run", configFile: values.config ?? null, settings: settingsOf(values) };
+}
+
+function settingsOf(values: Partial<Record<keyof typeof OPTIONS, string | boolean>>): Settings {
+  const named = {
+    listen: values.listen,
+    metricsListen: values["metrics-listen"],
+    status: values.status,
+    preset: values.preset,
+    protocolMax: values["protocol-max"],
+    token: values.token,
+    requireAuth: values["require-auth"],
+    logLevel: values["log-level"],
+  };
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+}
+
+function mistake(problem: string): Command {
+  return { kind: "mistake", problem: `${problem} (see selfscale-monitor --help)` };
+}

@@ -1,0 +1,245 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PRESETS } from "@selfscale/core";
+import { loadConfig } from "./load.ts";
+
+let dir = "";
+const write = (text: string, name = "monitor.yaml") => {
+  fs.writeFileSync(path.join(dir, name), text);
+  return path.join(dir, name);
+};
+
+beforeAll(() => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-config-"));
+});
+afterAll(() => fs.rmSync(dir, { recursive: true }));
+
+/** The message of the error, with the temporary folder taken out. */
+async function problemWith(action: () => Promise<unknown>): Promise<string> {
+  try {
+    await action();
+  } catch (error) {
+    expect(error).toMatchObject({ code: "CONFIG_INVALID" });
+    return (error as Error).message.replaceAll(`${dir}/`, "");
+  }
+  throw new Error("expected a problem");
+}
+
+const DURATION = "a whole number of milliseconds from 0 to 86400000";
+const SIZE = "an integer of bytes, or a number with Ki, Mi, Gi or Ti (512Mi, 1.5Gi)";
+
+describe("one message with file, line, path, value and what was expected", () => {
+  test.for([
+    { yaml: "lisen: 0.0.0.0:1\n", problem: "monitor.yaml:1: lisen: unknown key" },
+    {
+      yaml: "listen: 0.0.0.0:1\ncpu:\n  holdMs: 1\n  hold: 2\n",
+      problem: "monitor.yaml:4: cpu.hold: unknown key",
+    },
+    {
+      yaml: "\nlisten: 10301\n",
+      problem:
+        "monitor.yaml:2: listen: 10301 is not accepted: expected ADDRESS:PORT, such as 0.0.0.0:10301 or [::1]:10301",
+    },
+    {
+      yaml: "listen: localhost\n",
+      problem:
+        'monitor.yaml:1: listen: "localhost" is not accepted: expected ADDRESS:PORT, such as 0.0.0.0:10301 or [::1]:10301',
+    },
+    {
+      yaml: "listen: 0.0.0.0:70000\n",
+      problem:
+        'monitor.yaml:1: listen: "0.0.0.0:70000" is not accepted: expected ADDRESS:PORT, such as 0.0.0.0:10301 or [::1]:10301',
+    },
+    {
+      yaml: "preset: fast\n",
+      problem: 'monitor.yaml:1: preset: "fast" is not accepted: expected one of default, demo',
+    },
+    {
+      yaml: "protocolMax: 3\n",
+      problem: "monitor.yaml:1: protocolMax: 3 is not accepted: expected 1 or 2",
+    },
+    {
+      yaml: "requireAuth: yes please\n",
+      problem: 'monitor.yaml:1: requireAuth: "yes please" is not accepted: expected true or false',
+    },
+    {
+      yaml: "cpu:\n  holdMs: 13s\n",
+      problem: `monitor.yaml:2: cpu.holdMs: "13s" is not accepted: expected ${DURATION}`,
+    },
+    {
+      yaml: "cpu: { holdMs: -1 }\n",
+      problem: `monitor.yaml:1: cpu.holdMs: -1 is not accepted: expected ${DURATION}`,
+    },
+    {
+      yaml: "staleMs: 1.5\n",
+      problem: `monitor.yaml:1: staleMs: 1.5 is not accepted: expected ${DURATION}`,
+    },
+    {
+      yaml: "cpu: { shedShare: 25 }\n",
+      problem:
+        "monitor.yaml:1: cpu.shedShare: 25 is not accepted: expected a share, above 0 and at most 1",
+    },
+    {
+      yaml: "cpu: { jumpMax: 0.5 }\n",
+      problem: "monitor.yaml:1: cpu.jumpMax: 0.5 is not accepted: expected a number of at least 1",
+    },
+    {
+      yaml: "cpu: 4\n",
+      problem: "monitor.yaml:1: cpu: 4 is not accepted: expected keys and values",
+    },
+    {
+      yaml: "memory:\n  reserveMinBytes: 64MB\n",
+      problem: `monitor.yaml:2: memory.reserveMinBytes: "64MB" is not accepted: expected ${SIZE}`,
+    },
+    {
+      yaml: "memory:\n  pageInMaxBytesPerSec: fast\n",
+      problem: `monitor.yaml:2: memory.pageInMaxBytesPerSec: "fast" is not accepted: expected auto, or more than 0: ${SIZE}`,
+    },
+    {
+      yaml: "memory: { sampleEveryMs: 1 }\n",
+      problem:
+        "monitor.yaml:1: memory.sampleEveryMs: 1 is not accepted: expected a whole number of milliseconds from 20 to 86400000",
+    },
+    {
+      yaml: "memory: { reserveMinBytes: 2Gi }\n",
+      problem:
+        "monitor.yaml: memory.reserveMinBytes: 2147483648 is not accepted: expected at most memory.reserveMaxBytes (1073741824)",
+    },
+    {
+      yaml: "requireAuth: true\n",
+      problem: "monitor.yaml: token: nothing is given, but requireAuth expects a token file",
+    },
+    {
+      yaml: "- a\n- b\n",
+      problem: 'monitor.yaml:1: ["a","b"] is not accepted: expected keys and values',
+    },
+    {
+      yaml: "cpu: {\n",
+      problem: expect.stringMatching(/^monitor.yaml:[12]: not YAML: /) as unknown,
+    },
+    {
+      yaml: "listen: 0.0.0.0:1\nlisten: 0.0.0.0:2\n",
+      problem: "monitor.yaml:2: not YAML: Map keys must be unique",
+    },
+    {
+      yaml: "cpu: { holdMs: x }\nfoo: 1\n",
+      problem: `monitor.yaml:1: cpu.holdMs: "x" is not accepted: expected ${DURATION} (and 1 more)`,
+    },
+  ])("$yaml", async ({ yaml, problem }) => {
+    expect(await problemWith(() => loadConfig(write(yaml), {}))).toEqual(problem);
+  });
+
+  test("a missing file", async () => {
+    expect(await problemWith(() => loadConfig(path.join(dir, "absent.yaml"), {}))).toMatch(
+      /^absent.yaml: can't be read: ENOENT/,
+    );
+  });
+
+  test("a token file that is not there", async () => {
+    const file = write(`token: ${path.join(dir, "no.token")}\n`);
+    expect(await problemWith(() => loadConfig(file, {}))).toMatch(
+      /^monitor.yaml: token: "no.token" is not accepted: expected a readable file with a token \(ENOENT/,
+    );
+  });
+
+  test.for([
+    {
+      settings: { listen: "here" },
+      problem:
+        '--listen: "here" is not accepted: expected ADDRESS:PORT, such as 0.0.0.0:10301 or [::1]:10301',
+    },
+    {
+      settings: { protocolMax: "two" },
+      problem: '--protocol-max: "two" is not accepted: expected 1 or 2',
+    },
+    {
+      settings: { logLevel: "loud" },
+      problem: '--log-level: "loud" is not accepted: expected one of debug, info, warn, error',
+    },
+    {
+      settings: { metricsListen: ":9100" },
+      problem:
+        '--metrics-listen: ":9100" is not accepted: expected ADDRESS:PORT, such as 0.0.0.0:10301 or [::1]:10301',
+    },
+    {
+      settings: { requireAuth: true as const },
+      problem: "command line: token: nothing is given, but requireAuth expects a token file",
+    },
+  ])("$problem", async ({ settings, problem }) => {
+    expect(await problemWith(() => loadConfig(null, settings))).toBe(problem);
+  });
+});
+
+describe("what is accepted", () => {
+  test.for([
+    { name: "no file", file: null },
+    { name: "an empty file", file: "" },
+    { name: "comments only", file: "# nothing\n" },
+  ])("$name is defaults", async ({ file }) => {
+    expect(await loadConfig(file === null ? null : write(file), {})).toEqual({
+      listen: { address: "0.0.0.0", port: 10_301 },
+      metricsListen: { address: "0.0.0.0", port: 9_100 },
+      status: "/run/selfscale/monitor.sock",
+      preset: "default",
+      protocolMax: 2,
+      probeScaleRequest: false,
+      token: null,
+      requireAuth: false,
+      logLevel: "info",
+      policy: PRESETS.default,
+      cpuEveryMs: 250,
+      memoryEveryMs: 100,
+      pageInMaxBytesPerSec: "auto",
+    });
+  });
+
+  test("single numbers over a preset, sizes with units", async () => {
+    const file = write(
+      "preset: demo\nstartHoldMs: 1\ncpu: { holdMs: 7000 }\n" +
+        "memory: { reserveMinBytes: 96Mi, reserveMaxBytes: 1.5Gi, pageInMaxBytesPerSec: 2.5Gi }\n",
+    );
+    const { policy, pageInMaxBytesPerSec } = await loadConfig(file, {});
+    expect(policy).toEqual({
+      ...PRESETS.demo,
+      startHoldMs: 1,
+      cpu: { ...PRESETS.demo.cpu, holdMs: 7000 },
+      memory: {
+        ...PRESETS.demo.memory,
+        reserveMinBytes: 96 * 2 ** 20,
+        reserveMaxBytes: 1.5 * 2 ** 30,
+      },
+    });
+    expect(pageInMaxBytesPerSec).toBe(2.5 * 2 ** 30);
+  });
+
+  test.for(["default", "demo"] as const)(
+    "every number of preset %s, written out",
+    async (preset) => {
+      const { cpu, memory, startHoldMs, shortGrantHoldMs, staleMs } = PRESETS[preset];
+      const written = JSON.stringify({ cpu, memory, startHoldMs, shortGrantHoldMs, staleMs });
+      expect((await loadConfig(write(written), {})).policy).toEqual(PRESETS[preset]);
+    },
+  );
+
+  test("the command line wins over the file", async () => {
+    const token = write("s3cret\n", "token");
+    const file = write("listen: 0.0.0.0:1\nprotocolMax: 2\npreset: demo\nstatus: /a\n");
+    const settings = {
+      listen: "[::1]:0",
+      protocolMax: "1",
+      preset: "default",
+      token,
+      requireAuth: true,
+    } as const;
+    expect(await loadConfig(file, settings)).toMatchObject({
+      listen: { address: "::1", port: 0 },
+      protocolMax: 1,
+      status: "/a",
+      policy: PRESETS.default,
+      token,
+      requireAuth: true,
+    });
+  });
+});

@@ -1,0 +1,100 @@
+import { type PolicyConfig, PRESETS } from "@selfscale/core";
+import * as z from "zod";
+import { DEFAULT_STATUS_SOCKET } from "../cli.ts";
+import { BYTES_EXPECTED, bytesSchema, listenSchema, parseBytes } from "./quantities.ts";
+
+const DAY_MS = 86_400_000;
+
+/** A whole number of milliseconds, at least `min`. */
+const millis = (min = 0) => {
+  const error = `expected a whole number of milliseconds from ${min} to ${DAY_MS}`;
+  return z.int({ error }).min(min, { error }).max(DAY_MS, { error });
+};
+const word = <const T extends readonly string[]>(words: T) =>
+  z.enum(words, { error: `expected one of ${words.join(", ")}` });
+const filePath = () => z.string({ error: "expected a path" }).min(1, { error: "expected a path" });
+
+/** rMax, see machine/page-in.ts. */
+const pageIn = () =>
+  z.unknown().transform((value, context) => {
+    if (value === "auto") return "auto" as const;
+    const bytes = parseBytes(value);
+    if (bytes !== null && bytes > 0) return bytes;
+    const message = `expected auto, or more than 0: ${BYTES_EXPECTED}`;
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
+
+/**
+ * The file's settings. Unknown keys are errors. What the command line has too, it overrides.
+ *
+ * The policy's numbers are `cpu`, `memory` and the holds at the top, under the names, units and
+ * defaults that packages/core/src/policy/config.ts documents; each may be given alone.
+ *
+ * A function, so that hundreds of kilobytes of schemas are garbage once the file has been read.
+ */
+export function createConfigSchema() {
+  return z.strictObject(
+    {
+      /** Where agents connect. */
+      listen: listenSchema().default({ address: "0.0.0.0", port: 10_301 }),
+      /** Where version-1 agents and Prometheus scrape `/metrics`. */
+      metricsListen: listenSchema().default({ address: "0.0.0.0", port: 9_100 }),
+      /** Unix socket of the status command. */
+      status: filePath().default(DEFAULT_STATUS_SOCKET),
+      /** How patiently sizes fall. `demo` has short holds: it costs resizes and is for showing only. */
+      preset: word(["default", "demo"]).default("default"),
+      /** Highest protocol version to speak. 1: only UpscaleRequest, as deployed monitors. */
+      protocolMax: z.literal([1, 2], { error: "expected 1 or 2" }).default(2),
+      /** On a version-1 link try one ScaleRequest first, and fall back when it is not understood. */
+      probeScaleRequest: z.boolean({ error: "expected true or false" }).default(false),
+      /** File with the token that agents must show. */
+      token: filePath().nullable().default(null),
+      /** Refuse to start without a token. */
+      requireAuth: z.boolean({ error: "expected true or false" }).default(false),
+      logLevel: word(["debug", "info", "warn", "error"]).default("info"),
+      cpu: policy(PRESETS.default.cpu, { sampleEveryMs: millis(50).default(250) }),
+      memory: policy(PRESETS.default.memory, {
+        sampleEveryMs: millis(20).default(100),
+        /** The fastest that memory is taken on this kind of machine, per second. */
+        pageInMaxBytesPerSec: pageIn().default("auto"),
+      }),
+      ...numbers(topLevel(PRESETS.default)),
+    },
+    { error: objectExpected },
+  );
+}
+
+/** A group of the policy's numbers, each optional, and keys of our own. */
+function policy<Numbers extends object, Own extends z.ZodRawShape>(defaults: Numbers, own: Own) {
+  return z
+    .strictObject({ ...numbers(defaults), ...own }, { error: objectExpected })
+    .prefault({} as never);
+}
+
+function objectExpected(issue: z.core.$ZodRawIssue): string | undefined {
+  return issue.code === "invalid_type" ? "expected keys and values" : undefined;
+}
+
+type Optional<T> = { [Key in keyof T]: z.ZodOptional<z.ZodType<number>> };
+
+/** The unit is in the name, so the name says what may stand there. */
+function numbers<Numbers extends object>(defaults: Numbers): Optional<Numbers> {
+  const entries = Object.keys(defaults).map((key) => [key, numberFor(key).optional()]);
+  return Object.fromEntries(entries) as Optional<Numbers>;
+}
+
+function numberFor(key: string): z.ZodType<number> {
+  if (key.endsWith("Ms")) return millis();
+  if (/Bytes(PerSec)?$/.test(key)) return bytesSchema();
+  if (key.endsWith("Share")) {
+    const error = "expected a share, above 0 and at most 1";
+    return z.number({ error }).gt(0, { error }).max(1, { error });
+  }
+  const error = "expected a number of at least 1";
+  return z.number({ error }).min(1, { error });
+}
+
+function topLevel({ startHoldMs, shortGrantHoldMs, staleMs }: PolicyConfig) {
+  return { startHoldMs, shortGrantHoldMs, staleMs };
+}

@@ -1,0 +1,242 @@
+// The real process, from the real bundle: exit codes, messages, signals, sockets.
+import { type ChildProcess, spawn } from "node:child_process";
+import { build } from "esbuild";
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { VERSION } from "./cli.ts";
+import { type Status } from "./shell/status.ts";
+import { Peer } from "./testing/peer.ts";
+import { until } from "./testing/until.ts";
+
+let bundleDir = "";
+let bundle = "";
+let dir = "";
+let running: Run[] = [];
+
+beforeAll(async () => {
+  bundleDir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-bundle-"));
+  bundle = path.join(bundleDir, "monitor.cjs");
+  await build({
+    entryPoints: [fileURLToPath(new URL("main.ts", import.meta.url))],
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    minify: true,
+    outfile: bundle,
+    logLevel: "error",
+  });
+});
+afterAll(() => fs.rmSync(bundleDir, { recursive: true }));
+
+beforeEach(() => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-main-"));
+  running = [];
+});
+afterEach(async () => {
+  for (const run of running) {
+    run.child.kill("SIGKILL");
+    await run.exited();
+  }
+  fs.rmSync(dir, { recursive: true });
+});
+
+/** A started monitor process and all that it said. */
+class Run {
+  readonly child: ChildProcess;
+  out = "";
+  err = "";
+  #exit: number | string | null = null;
+
+  constructor(args: readonly string[]) {
+    this.child = spawn(process.execPath, [bundle, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child.stdout?.on("data", (data: Buffer) => (this.out += data.toString()));
+    this.child.stderr?.on("data", (data: Buffer) => (this.err += data.toString()));
+    this.child.on("close", (code, signal) => (this.#exit = code ?? signal ?? "unknown"));
+    running.push(this);
+  }
+
+  exited(): Promise<number | string> {
+    return until("the process ended", () => this.#exit, 20_000);
+  }
+
+  /** Log lines, parsed. */
+  lines(): Record<string, unknown>[] {
+    const whole = this.err.split("\n").slice(0, -1);
+    return whole.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+}
+
+const socketPath = () => path.join(dir, "run", "monitor.sock");
+
+async function startMonitor(...more: string[]) {
+  const ports = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+  const run = new Run([...ports, "--status", socketPath(), ...more]);
+  const started = await until(
+    "it started",
+    () => run.lines().find((line) => line.msg === "started") ?? null,
+    20_000,
+  );
+  return { run, port: Number(started.port), metricsPort: Number(started.metricsPort) };
+}
+
+describe("runs", () => {
+  test.for(["SIGTERM", "SIGINT"] as const)(
+    "%s: close code 1001, no socket left, exit 0",
+    async (signal) => {
+      const { run, port, metricsPort } = await startMonitor();
+      const peer = await Peer.shake(port, '{"min":1,"max":1}\n');
+      await peer.frame(0);
+      expect(fs.existsSync(socketPath())).toBe(true);
+      run.child.kill(signal);
+      expect(await peer.closing()).toEqual({ code: 1001, reason: "monitor is stopping" });
+      expect(await run.exited()).toBe(0);
+      expect(fs.existsSync(socketPath())).toBe(false);
+      for (const freed of [port, metricsPort]) {
+        const server = net.createServer();
+        await new Promise<void>((resolve) => server.listen(freed, "127.0.0.1", resolve));
+        server.close();
+      }
+    },
+  );
+
+  test("a deployed agent is answered in the deployed bytes, and status shows the link", async () => {
+    const { port } = await startMonitor("--protocol-max", "1");
+    const peer = await Peer.shake(port, '{"min":1,"max":2,"features":["size-report"]}');
+    expect(await peer.frame(0)).toBe('{"version":1}');
+    peer.ws.send('{"content":{},"type":"HealthCheck","id":2}\n');
+    expect(await peer.frame(1)).toBe('{"type":"HealthCheck","id":2}');
+    const json = new Run(["status", "--json", "--status", socketPath()]);
+    expect(await json.exited()).toBe(0);
+    const status = JSON.parse(json.out) as Status;
+    expect(status).toMatchObject({
+      version: VERSION,
+      protocolMax: 1,
+      monitor: { link: { version: 1 } },
+    });
+    const text = new Run(["status", "--status", socketPath()]);
+    expect(await text.exited()).toBe(0);
+    for (const word of ["desired", "permit", "requested", "actual", "reserve", "tReact", "rMax"]) {
+      expect(text.out).toContain(word);
+    }
+    expect(text.out).toContain("connected, version 1");
+  });
+
+  test("a killed monitor's socket does not keep the next one from starting", async () => {
+    const { run } = await startMonitor();
+    run.child.kill("SIGKILL");
+    await run.exited();
+    expect(fs.existsSync(socketPath())).toBe(true);
+    await startMonitor();
+  });
+
+  test("with a token nobody else gets in", async () => {
+    const token = path.join(dir, "token");
+    fs.writeFileSync(token, "s3cret\n");
+    const { run, port } = await startMonitor("--token", token, "--require-auth");
+    expect(await new Peer(port).refusal()).toBe(401);
+    const agent = await Peer.shake(port, '{"min":1,"max":1}', "s3cret");
+    expect(await agent.frame(0)).toBe('{"version":1}');
+    expect(run.err).not.toContain("s3cret");
+  });
+});
+
+describe("warnings", () => {
+  test("listening everywhere without a token is said once", async () => {
+    const run = new Run([
+      "--listen",
+      "0.0.0.0:0",
+      "--metrics-listen",
+      "127.0.0.1:0",
+      "--status",
+      socketPath(),
+    ]);
+    await until("it started", () => (run.err.includes('"started"') ? true : null), 20_000);
+    expect(run.err.split("without a token")).toHaveLength(2);
+  });
+});
+
+describe("refuses", () => {
+  test.for([
+    {
+      name: "an unknown option",
+      args: ["--bogus"],
+      problem: "Unknown option '--bogus' (see selfscale-monitor --help)",
+    },
+    {
+      name: "a bad value",
+      args: ["--listen", "here"],
+      problem:
+        '--listen: "here" is not accepted: expected ADDRESS:PORT, such as 0.0.0.0:10301 or [::1]:10301',
+    },
+    {
+      name: "required but missing auth",
+      args: ["--require-auth"],
+      problem: "command line: token: nothing is given, but requireAuth expects a token file",
+    },
+  ])("$name with exit code 2 and one line", async ({ args, problem }) => {
+    const run = new Run(args);
+    expect(await run.exited()).toBe(2);
+    expect(run.err).toBe(`selfscale-monitor: ${problem}\n`);
+    expect(run.out).toBe("");
+  });
+
+  test("a bad file, naming its line", async () => {
+    const file = path.join(dir, "monitor.yaml");
+    fs.writeFileSync(file, "preset: demo\nmemory:\n  reserveMinByte: 1Gi\n");
+    const run = new Run(["--config", file]);
+    expect(await run.exited()).toBe(2);
+    expect(run.err).toBe(`selfscale-monitor: ${file}:3: memory.reserveMinByte: unknown key\n`);
+  });
+
+  test("a port in use with exit code 1", async () => {
+    const { port } = await startMonitor();
+    const other = path.join(dir, "other.sock");
+    const run = new Run([
+      "--listen",
+      `127.0.0.1:${port}`,
+      "--metrics-listen",
+      "127.0.0.1:0",
+      "--status",
+      other,
+    ]);
+    expect(await run.exited()).toBe(1);
+    expect(run.err).toContain("EADDRINUSE");
+    expect(fs.existsSync(other)).toBe(false);
+  });
+
+  test("a second monitor on the same socket with exit code 1, and the first goes on", async () => {
+    await startMonitor();
+    const run = new Run([
+      "--listen",
+      "127.0.0.1:0",
+      "--metrics-listen",
+      "127.0.0.1:0",
+      "--status",
+      socketPath(),
+    ]);
+    expect(await run.exited()).toBe(1);
+    expect(run.err).toContain("another process answers on");
+    const status = new Run(["status", "--json", "--status", socketPath()]);
+    expect(await status.exited()).toBe(0);
+  });
+
+  test("status without a monitor, exit code 1", async () => {
+    const run = new Run(["status", "--status", path.join(dir, "absent.sock")]);
+    expect(await run.exited()).toBe(1);
+    expect(run.err).toContain("ENOENT");
+  });
+});
+
+test("--help and --version", async () => {
+  const version = new Run(["--version"]);
+  expect(await version.exited()).toBe(0);
+  expect(version.out).toBe(`${VERSION}\n`);
+  const help = new Run(["--help"]);
+  expect(await help.exited()).toBe(0);
+  expect(help.out).toContain("Usage:");
+});

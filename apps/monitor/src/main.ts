@@ -1,0 +1,49 @@
+import { type Command, readCommand } from "./cli.ts";
+import { type Config, loadConfig } from "./config/load.ts";
+import { ConfigError } from "./config/problem.ts";
+import { createLog } from "./log.ts";
+import { protectSelf } from "./machine/protect.ts";
+import { Monitor } from "./monitor.ts";
+import { formatStatus, type Status } from "./shell/status.ts";
+import { fetchStatus } from "./shell/status-server.ts";
+
+/** Exit codes: 1 the world said no, 2 we were told something wrong. */
+const FAILED = 1;
+const MISUSED = 2;
+
+// Not awaited at the top: the bundle is CommonJS.
+main(readCommand(process.argv.slice(2))).catch((error: unknown) => {
+  fail((error as Error).message, error instanceof ConfigError ? MISUSED : FAILED);
+});
+
+async function main(command: Command): Promise<void> {
+  if (command.kind === "print") process.stdout.write(command.text);
+  else if (command.kind === "mistake") fail(command.problem, MISUSED);
+  else if (command.kind === "status") await showStatus(command.socketPath, command.isJson);
+  else await run(await loadConfig(command.configFile, command.settings));
+}
+
+async function run(config: Config): Promise<void> {
+  const log = createLog(config.logLevel);
+  const roots = { proc: "/proc", sys: "/sys" };
+  for (const problem of protectSelf(roots.proc)) log.warn(`can't protect myself: ${problem}`);
+  const monitor = new Monitor(config, { roots, log, onCrash: () => process.exit(FAILED) });
+  await monitor.start();
+  const stop = (signal: string) => {
+    log.info({ signal }, "stopping");
+    // A second signal finds no handler, and ends the process at once.
+    void monitor.stop().then(() => process.exit(0));
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+}
+
+async function showStatus(socketPath: string, isJson: boolean): Promise<void> {
+  const text = await fetchStatus(socketPath);
+  process.stdout.write(isJson ? `${text}\n` : formatStatus(JSON.parse(text) as Status));
+}
+
+function fail(problem: string, code: number): void {
+  process.stderr.write(`selfscale-monitor: ${problem}\n`);
+  process.exitCode = code;
+}

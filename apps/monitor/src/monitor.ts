@@ -1,0 +1,203 @@
+import { performance } from "node:perf_hooks";
+import {
+  type CpuSample,
+  initialMonitor,
+  type MemorySample,
+  MONITOR_DEFAULTS,
+  type MonitorAction,
+  type MonitorConfig,
+  monitorStatus,
+} from "@selfscale/core";
+import { VERSION } from "./cli.ts";
+import { type Config } from "./config/load.ts";
+import { type Log } from "./log.ts";
+import { type Identity, readIdentity, type Roots } from "./machine/identity.ts";
+import { type PageIn, pageInRate } from "./machine/page-in.ts";
+import { MachineSensors } from "./sensors/machine-sensors.ts";
+import { openToAll, tokenAuth } from "./shell/auth.ts";
+import { Hands } from "./shell/hands.ts";
+import { hostMetrics } from "./shell/host-metrics.ts";
+import { Journal } from "./shell/journal.ts";
+import { LinkServer } from "./shell/link-server.ts";
+import { MonitorLoop } from "./shell/loop.ts";
+import { MetricsServer } from "./shell/metrics-server.ts";
+import { type Status } from "./shell/status.ts";
+import { StatusServer } from "./shell/status-server.ts";
+
+/** What the monitor stands on. Tests pass folders of their own and shorter timers. */
+export type Ground = Readonly<{
+  roots: Roots;
+  log: Log;
+  timers?: Partial<MonitorConfig["timers"]>;
+  /** Our own mistake ended the loop: the process should end and be started anew. */
+  onCrash(): void;
+}>;
+
+const FEATURES = ["size-report"];
+
+/** Everything that runs inside the VM, wired together: sensors, loop, links, metrics, status. */
+export class Monitor {
+  readonly #config: Config;
+  readonly #ground: Ground;
+  readonly #startedAt = performance.now();
+  readonly #identity: Identity;
+  readonly #pageIn: PageIn;
+  readonly #missing: string[] = [];
+  readonly #sensors: MachineSensors;
+  readonly #hands: Hands;
+  readonly #journal: Journal;
+  readonly #loop: MonitorLoop;
+  readonly #links: LinkServer;
+  readonly #metrics: MetricsServer;
+  readonly #status: StatusServer;
+  #memory: MemorySample | null = null;
+
+  constructor(config: Config, ground: Ground) {
+    const { roots, log } = ground;
+    this.#config = config;
+    this.#ground = ground;
+    this.#identity = readIdentity(roots);
+    this.#pageIn = pageInRate(config.pageInMaxBytesPerSec, roots);
+    this.#sensors = new MachineSensors(roots, (path, problem) => {
+      this.#missing.push(path);
+      log.warn({ path }, `a signal is missing: ${problem}`);
+    });
+    this.#hands = new Hands(roots, this.#sensors, log);
+    this.#journal = new Journal(log);
+    this.#loop = this.#createLoop();
+    this.#links = this.#createLinks();
+    this.#metrics = new MetricsServer(() =>
+      hostMetrics({
+        load: this.#sensors.readLoad(),
+        memory: this.#memory,
+        links: this.#links.counts(),
+      }),
+    );
+    this.#status = new StatusServer(config.status, () => this.status());
+  }
+
+  /** Opens the ports, then looks for the first time. Rejects when a port or the socket is taken. */
+  async start(): Promise<Readonly<{ port: number; metricsPort: number }>> {
+    const { log } = this.#ground;
+    const { listen, metricsListen, token } = this.#config;
+    try {
+      const { port } = await this.#links.listen(listen);
+      const { port: metricsPort } = await this.#metrics.listen(metricsListen);
+      await this.#status.listen();
+      if (token === null && isEverywhere(listen.address)) {
+        log.warn(
+          "listening on all addresses without a token: whoever reaches this port can shrink the VM",
+        );
+      }
+      this.#loop.start();
+      log.info({ port, metricsPort, pageIn: this.#pageIn, ...this.#identity }, "started");
+      return { port, metricsPort };
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Ends everything: the link with close code 1001, the socket's file removed. */
+  async stop(): Promise<void> {
+    this.#loop.stop();
+    this.#hands.stop();
+    await Promise.all([this.#links.stop(), this.#metrics.stop(), this.#status.stop()]);
+    this.#sensors.close();
+  }
+
+  status(): Status {
+    return {
+      version: VERSION,
+      pid: process.pid,
+      upMs: Math.round(performance.now() - this.#startedAt),
+      preset: this.#config.preset,
+      protocolMax: this.#config.protocolMax,
+      machine: this.#identity,
+      pageIn: this.#pageIn,
+      monitor: monitorStatus(this.#loop.state, performance.now()),
+      links: this.#links.counts(),
+      missing: this.#missing,
+      decisions: this.#journal.decisions(),
+      notes: this.#journal.notes(),
+    };
+  }
+
+  #createLoop(): MonitorLoop {
+    const { policy, probeScaleRequest, cpuEveryMs, memoryEveryMs } = this.#config;
+    const { log, timers, onCrash } = this.#ground;
+    const core: MonitorConfig = {
+      ...MONITOR_DEFAULTS,
+      policy,
+      probeScaleRequest,
+      rMaxBytesPerSec: this.#pageIn.maxBytesPerSec,
+      timers: { ...MONITOR_DEFAULTS.timers, ...timers },
+    };
+    const world = {
+      now: () => performance.now(),
+      readMemory: (now: number, isFull: boolean): MemorySample | null =>
+        (this.#memory = this.#sensors.readMemory(now, isFull)),
+      readCpu: (): CpuSample | null => this.#sensors.readCpu(),
+      perform: (action: MonitorAction) => this.#perform(action),
+      crashed: (error: unknown, trace: unknown) => {
+        log.fatal({ err: error, trace }, "the monitor made a mistake and ends");
+        onCrash();
+      },
+    };
+    const initial = initialMonitor(core, world.now());
+    return new MonitorLoop(world, initial, { cadence: { memoryEveryMs, cpuEveryMs }, log });
+  }
+
+  #createLinks(): LinkServer {
+    const { protocolMax, token } = this.#config;
+    return new LinkServer({
+      now: () => performance.now(),
+      facts: () => ({
+        protocolMax,
+        features: FEATURES,
+        identity: this.#identity,
+        memBytes: givenBytes(this.#memory),
+      }),
+      onOpened: (link, opened) => this.#loop.feed({ kind: "link-opened", link, ...opened }),
+      onFrame: (link, text) => this.#loop.onFrame(link, text),
+      onClosed: (link, problem) => this.#loop.feed({ kind: "link-closed", link, problem }),
+      log: this.#ground.log,
+      auth: token === null ? openToAll : tokenAuth(token),
+    });
+  }
+
+  #perform(action: MonitorAction): void {
+    switch (action.kind) {
+      case "send-frame":
+        this.#links.send(action.link, action.text);
+        break;
+      case "close-link":
+        this.#links.close(action.link, action.code, action.reason);
+        break;
+      case "set-online-cpus":
+        void this.#hands.setOnlineCpus(action.count);
+        break;
+      case "online-memory":
+        void this.#hands.onlineMemory(performance.now());
+        break;
+      case "decide":
+        this.#journal.decide(action.decision);
+        break;
+      case "explain":
+        this.#journal.explain(action.note);
+        break;
+      default:
+        action satisfies never;
+    }
+  }
+}
+
+/** All RAM that QEMU gives, as far as the guest can tell. */
+function givenBytes(memory: MemorySample | null): number | null {
+  const blocks = memory?.blocks ?? null;
+  return blocks === null ? null : blocks.onlineCount * blocks.blockBytes;
+}
+
+function isEverywhere(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
+}

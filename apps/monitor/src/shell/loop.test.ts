@@ -1,0 +1,144 @@
+// The loop against a scripted world: what is read when, and that events never overlap.
+import {
+  initialMonitor,
+  MONITOR_DEFAULTS,
+  type MonitorAction,
+  type MonitorEvent,
+} from "@selfscale/core";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { MonitorLoop } from "./loop.ts";
+
+const memory = {
+  totalBytes: 4e8,
+  availableBytes: 3e8,
+  cachedBytes: 0,
+  swapTotalBytes: 0,
+  swapFreeBytes: 0,
+  anonBytes: 1e7,
+  shmemBytes: 0,
+  counters: null,
+  somePressureMs: null,
+  blocks: null,
+};
+const cpu = {
+  busyMs: 0,
+  runDelayMs: null,
+  somePressureMs: null,
+  runnable: 1,
+  onlineCount: 1,
+  presentCount: 1,
+};
+
+let reads: string[] = [];
+let actions: MonitorAction[] = [];
+let crash: { error: unknown; trace: readonly MonitorEvent[] } | null = null;
+let loop: MonitorLoop;
+let pausedMs = 0;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  reads = [];
+  actions = [];
+  crash = null;
+  pausedMs = 0;
+});
+afterEach(() => {
+  loop.stop();
+  vi.useRealTimers();
+});
+
+function create(perform: (action: MonitorAction) => void = () => undefined): MonitorLoop {
+  const now = () => performance.now() + pausedMs;
+  const world = {
+    now,
+    readMemory: (_now: number, isFull: boolean) => {
+      reads.push(isFull ? "memory, full" : "memory");
+      return memory;
+    },
+    readCpu: () => {
+      reads.push("cpu");
+      return cpu;
+    },
+    perform: (action: MonitorAction) => {
+      actions.push(action);
+      perform(action);
+    },
+    crashed: (error: unknown, trace: readonly MonitorEvent[]) => (crash = { error, trace }),
+  };
+  const cadence = { memoryEveryMs: 100, cpuEveryMs: 250 };
+  loop = new MonitorLoop(world, initialMonitor(MONITOR_DEFAULTS, now()), {
+    cadence,
+    log: pino({ level: "silent" }),
+  });
+  return loop;
+}
+
+const count = (what: string) => reads.filter((read) => read === what).length;
+
+test("reads memory every 100 ms and CPU every 250 ms", () => {
+  create().start();
+  expect(reads).toEqual(["memory", "cpu"]);
+  vi.advanceTimersByTime(1000);
+  expect([count("memory"), count("cpu")]).toEqual([11, 5]);
+});
+
+test("after a long pause it goes on from now, without catching up", () => {
+  create().start();
+  vi.advanceTimersByTime(1000);
+  pausedMs = 60_000; // the clock went on, our timers did not: the VM was stopped
+  reads = [];
+  vi.advanceTimersByTime(1000);
+  expect(count("memory")).toBe(10);
+  expect(count("cpu")).toBe(4);
+});
+
+test("a frame is preceded by a full look, unless there was one just now", () => {
+  create().start();
+  loop.feed({ kind: "link-opened", link: 1, version: 2, features: [] });
+  vi.advanceTimersByTime(50);
+  reads = [];
+  loop.onFrame(1, '{"content":{},"type":"HealthCheck","id":2}');
+  expect(reads).toEqual(["memory, full", "cpu"]);
+  for (let i = 0; i < 1000; i++) loop.onFrame(1, '{"content":{},"type":"HealthCheck","id":4}');
+  expect(reads).toEqual(["memory, full", "cpu"]);
+  expect(actions.filter((action) => action.kind === "send-frame").length).toBeGreaterThanOrEqual(
+    1001,
+  );
+});
+
+test("an event that an action causes waits until the step is done", () => {
+  let depth = 0;
+  create((action) => {
+    expect(depth).toBe(0);
+    depth++;
+    if (action.kind === "send-frame") loop.feed({ kind: "link-closed", link: 1, problem: "slow" });
+    depth--;
+  }).start();
+  loop.feed({ kind: "link-opened", link: 1, version: 2, features: [] });
+  loop.onFrame(1, '{"content":{},"type":"HealthCheck","id":2}');
+  expect(loop.state.session).toBeNull();
+});
+
+test("a mistake of ours ends the loop once, with the events that led to it", () => {
+  create((action) => {
+    if (action.kind === "send-frame") throw new Error("bug");
+  }).start();
+  loop.feed({ kind: "link-opened", link: 1, version: 2, features: [] });
+  loop.onFrame(1, '{"content":{},"type":"HealthCheck","id":2}');
+  expect(crash?.error).toMatchObject({ message: "bug" });
+  expect(crash?.trace.at(-1)).toMatchObject({ kind: "frame-received" });
+  reads = [];
+  vi.advanceTimersByTime(1000);
+  loop.feed({ kind: "tick" });
+  expect(reads).toEqual([]);
+});
+
+test("stopped is stopped", () => {
+  create().start();
+  loop.stop();
+  reads = [];
+  vi.advanceTimersByTime(1000);
+  loop.feed({ kind: "tick" });
+  expect(reads).toEqual([]);
+});

@@ -1,0 +1,73 @@
+import { type MonitorStatus } from "@selfscale/core";
+import { type Size } from "@selfscale/protocol";
+import { type Identity } from "../machine/identity.ts";
+import { type PageIn } from "../machine/page-in.ts";
+import { type DatedDecision, type DatedNote } from "./journal.ts";
+import { type LinkCounts } from "./link-server.ts";
+
+/** What `GET /status` gives, as JSON. Fields are added, never renamed. */
+export type Status = Readonly<{
+  version: string;
+  pid: number;
+  upMs: number;
+  preset: string;
+  protocolMax: number;
+  machine: Identity;
+  /** rMax and how it is known; with tReact it makes the reserve, see `monitor.memory`. */
+  pageIn: PageIn;
+  monitor: MonitorStatus;
+  links: LinkCounts;
+  /** Files that this kernel lacks, so that their signals are unknown. */
+  missing: readonly string[];
+  /** Newest last. */
+  decisions: readonly DatedDecision[];
+  notes: readonly DatedNote[];
+}>;
+
+const MIB = 1024 ** 2;
+
+/** The same for people. */
+export function formatStatus(status: Status): string {
+  const { monitor, pageIn } = status;
+  const { ladder, memory, cpu } = monitor;
+  const link =
+    monitor.link === null ? "no agent is connected" : `connected, version ${monitor.link.version}`;
+  const measured = memory.tReactSamples === 0 ? "assumed" : `p99 of ${memory.tReactSamples}`;
+  const kept = monitor.obstacle === null ? "" : `, kept: ${monitor.obstacle}`;
+  const why = `${monitor.reason}${monitor.isMet ? ", met" : ""}${kept}`;
+  const lines: (readonly [string, string])[] = [
+    ["desired", `${size(ladder.desired)}  (${why})`],
+    ["permit", size(ladder.permit)],
+    ["requested", size(ladder.requested)],
+    ["actual", size(ladder.actual)],
+    ["agent", monitor.agentReason === null ? link : `${link}: ${monitor.agentReason}`],
+    ["cpu", `need ${milli(cpu.needMilli)}; ${count(cpu.online)} of ${count(cpu.present)} online`],
+    ["memory", `need ${bytes(memory.needBytes)}, of which reserve ${bytes(memory.reserveBytes)}`],
+    ["outlives", `${bytes(memory.outlivesBytesPerSec)}/s of allocation, for tReact`],
+    ["tReact", `${Math.round(memory.tReactMs)} ms (${measured})`],
+    ["rMax", `${bytes(pageIn.maxBytesPerSec)}/s (${pageIn.source})`],
+    [
+      "monitor",
+      `${status.version}, preset ${status.preset}, up ${Math.round(status.upMs / 1000)} s`,
+    ],
+  ];
+  const table = lines.map(([name, text]) => `${name.padEnd(10)} ${text}`);
+  const last = status.notes.slice(-5).map((note) => `${note.at}  ${note.message}`);
+  return `${[...table, ...last].join("\n")}\n`;
+}
+
+function size(value: Size | null): string {
+  return value === null ? "-" : `${milli(value.milliCpu)}, ${bytes(value.memBytes)}`;
+}
+
+function milli(value: number | null): string {
+  return value === null ? "-" : `${value / 1000} vCPU`;
+}
+
+function bytes(value: number | null): string {
+  return value === null ? "-" : `${Math.round(value / MIB)} MiB`;
+}
+
+function count(value: number | null): string {
+  return value === null ? "?" : String(value);
+}

@@ -1,0 +1,194 @@
+import { describe, expect, test } from "vitest";
+import { type CpuSample } from "../monitor/types.ts";
+import { PRESETS } from "./config.ts";
+import { initialCpu, jump, senseCpu, usedNow, type CpuGiven, type CpuNeed } from "./cpu.ts";
+
+const policy = PRESETS.default.cpu;
+
+describe("the jump", () => {
+  test.for([
+    { name: "one more than there is room for", have: 1, runnable: 1.2, want: 1.2 / 0.85 },
+    { name: "three tasks on one CPU: straight to them", have: 1, runnable: 3, want: 3 / 0.85 },
+    { name: "two on one", have: 1, runnable: 2, want: 2 / 0.85 },
+    { name: "a crowd: sure up to four times", have: 1, runnable: 6, want: 4 },
+    { name: "beyond, half of it counts", have: 1, runnable: 12, want: 6.5 },
+    { name: "never above eight times", have: 1, runnable: 200, want: 8 },
+    { name: "a quarter with one task", have: 0.25, runnable: 1, want: 1 },
+    { name: "four with five tasks", have: 4, runnable: 5, want: 5 / 0.85 },
+    { name: "four with forty", have: 4, runnable: 40, want: 22 },
+  ])("$name: $want", ({ have, runnable, want }) => {
+    expect(jump(have, runnable, policy)).toBeCloseTo(want, 9);
+  });
+});
+
+type Second = Readonly<{
+  busy: number;
+  waiting?: number | null;
+  pressure?: number | null;
+  runnable?: number | null;
+}>;
+
+/** Samples at 4 Hz of a machine that does the same all the time; the last verdict. */
+function steady(
+  load: Second,
+  given: CpuGiven,
+  samples = 8,
+  everyMs = 250,
+): { needs: CpuNeed[]; used: number | null } {
+  let state = initialCpu();
+  const needs: CpuNeed[] = [];
+  for (let i = 0; i <= samples; i += 1) {
+    const ms = i * everyMs;
+    const total = (perMs: number | null | undefined) =>
+      perMs === null ? null : (perMs ?? 0) * ms + 5_000;
+    const sample: CpuSample = {
+      busyMs: load.busy * ms,
+      runDelayMs: total(load.waiting),
+      somePressureMs: total(load.pressure),
+      runnable: load.runnable ?? null,
+      onlineCount: Math.ceil(given.have),
+      presentCount: 8,
+    };
+    const [next, need] = senseCpu(state, sample, given, policy, 10_000 + ms);
+    state = next;
+    needs.push(need);
+  }
+  return { needs, used: usedNow(state, given.quota, 10_000 + samples * everyMs) };
+}
+
+const have = (vcpus: number): CpuGiven => ({ have: vcpus, quota: null });
+const limited = (vcpus: number, cpuUsed: number | null, throttledShare = 0): CpuGiven => ({
+  have: vcpus,
+  quota: { cpuUsed, throttledShare },
+});
+
+describe("the need", () => {
+  test.for([
+    { name: "idle", load: { busy: 0.05 }, given: have(1), need: 0.05 / 0.85, attack: false },
+    { name: "half busy", load: { busy: 0.5 }, given: have(1), need: 0.5 / 0.85, attack: false },
+    {
+      name: "busy, nobody waits",
+      load: { busy: 1, pressure: 0.05 },
+      given: have(1),
+      need: 1 / 0.85,
+      attack: false,
+    },
+    {
+      name: "waiting but not busy (throttled by something else)",
+      load: { busy: 0.4, waiting: 2, pressure: 0.9 },
+      given: have(1),
+      need: 0.4 / 0.85,
+      attack: false,
+    },
+    {
+      name: "saturated",
+      load: { busy: 1, waiting: 2, pressure: 0.9 },
+      given: have(1),
+      need: 3 / 0.85,
+      attack: true,
+    },
+    {
+      name: "no run delay: pressure and cores",
+      load: { busy: 2, waiting: null, pressure: 1 },
+      given: have(2),
+      need: 4 / 0.85,
+      attack: true,
+    },
+    {
+      name: "no run delay: runnable tasks, the reader not counted",
+      load: { busy: 1, waiting: null, pressure: 0.5, runnable: 5 },
+      given: have(1),
+      need: 4,
+      attack: true,
+    },
+    {
+      name: "neither: runnable tasks alone",
+      load: { busy: 1, waiting: null, pressure: null, runnable: 4 },
+      given: have(1),
+      need: 3 / 0.85,
+      attack: true,
+    },
+    {
+      name: "a backup: everybody waits for the disk",
+      load: { busy: 0.2, waiting: 0, pressure: 0, runnable: 1 },
+      given: have(1),
+      need: 0.2 / 0.85,
+      attack: false,
+    },
+    {
+      name: "a quarter, ticks say full, the agent says little",
+      load: { busy: 1, waiting: 0.6, pressure: 0.5 },
+      given: limited(0.25, 0.12, 0.3),
+      need: 0.12 / 0.85,
+      attack: false,
+    },
+    {
+      name: "a quarter, and the agent says full",
+      load: { busy: 1, waiting: 0.6, pressure: 0.5 },
+      given: limited(0.25, 0.24, 0.9),
+      need: 0.84 / 0.85,
+      attack: true,
+    },
+    {
+      name: "a quarter with a crowd, before the agent says so",
+      load: { busy: 1, waiting: 4, pressure: 1 },
+      given: limited(0.25, 0.1),
+      need: 2,
+      attack: true,
+    },
+    {
+      name: "a quota and an agent that measures nothing",
+      load: { busy: 0.5, waiting: 0.3, pressure: 0.5 },
+      given: limited(0.5, null),
+      need: 0.8 / 0.85,
+      attack: true,
+    },
+  ])("$name", ({ load, given, need, attack }) => {
+    const { needs } = steady(load, given);
+    expect(needs.some((one) => one.isAttack)).toBe(attack);
+    expect(Math.max(...needs.slice(-4).map((one) => one.need))).toBeCloseTo(need, 6);
+  });
+
+  test("saturation must last a quarter of a second, and jumps are half a second apart", () => {
+    const { needs } = steady({ busy: 1, waiting: 2, pressure: 1 }, have(1), 12, 125);
+    const attacks = needs.flatMap((need, index) => (need.isAttack ? [index * 125] : []));
+    // The first interval is seen at 125 ms, confirmed 250 ms later, and from there every 500 ms.
+    expect(attacks).toEqual([375, 875, 1375]);
+  });
+
+  test("run delay falls when a CPU goes offline: nobody waits, rather than a negative number", () => {
+    let state = initialCpu();
+    const sample = (runDelayMs: number): CpuSample => ({
+      busyMs: 0,
+      runDelayMs,
+      somePressureMs: 0,
+      runnable: 1,
+      onlineCount: 1,
+      presentCount: 2,
+    });
+    [state] = senseCpu(state, sample(10_000), have(2), policy, 1_000);
+    const [, need] = senseCpu(state, sample(4_000), have(1), policy, 1_250);
+    expect(need.inputs.runnable).toBe(0);
+  });
+
+  test("what is used: the mean of a second; under a quota the agent's word; null at first", () => {
+    expect(steady({ busy: 0.5 }, have(1)).used).toBeCloseTo(0.5, 9);
+    expect(steady({ busy: 1 }, limited(0.25, 0.1)).used).toBe(0.1);
+    expect(usedNow(initialCpu(), null, 0)).toBeNull();
+  });
+});
+
+test("counters that jump make nobody busier than there are CPUs", () => {
+  let state = initialCpu();
+  const sample = (busyMs: number): CpuSample => ({
+    busyMs,
+    runDelayMs: 0,
+    somePressureMs: 0,
+    runnable: 1,
+    onlineCount: 2,
+    presentCount: 2,
+  });
+  [state] = senseCpu(state, sample(0), have(2), policy, 1_000);
+  const [, need] = senseCpu(state, sample(900_000), have(2), policy, 1_250);
+  expect(need.need).toBeCloseTo(2 / 0.85, 9);
+});

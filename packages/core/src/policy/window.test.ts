@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { addPeak, addTo, entryAgo, peakOf, postponePeaks, type PeakWindow } from "./window.ts";
+
+const peaks = (values: readonly (readonly [number, number])[], holdMs = 100): PeakWindow =>
+  values.reduce<PeakWindow>((window, [at, value]) => addPeak(window, value, at, holdMs), []);
+
+test.for([
+  { name: "nothing yet", values: [], at: 0, want: null },
+  { name: "one value", values: [[0, 5]] as const, at: 50, want: 5 },
+  {
+    name: "a peak outlasts what follows",
+    values: [
+      [0, 9],
+      [50, 3],
+    ] as const,
+    at: 99,
+    want: 9,
+  },
+  {
+    name: "and ends with the hold",
+    values: [
+      [0, 9],
+      [50, 3],
+    ] as const,
+    at: 100,
+    want: 3,
+  },
+  {
+    name: "a rise replaces all before",
+    values: [
+      [0, 3],
+      [10, 7],
+    ] as const,
+    at: 105,
+    want: 7,
+  },
+  {
+    name: "a repeated value counts from its last time",
+    values: [
+      [0, 7],
+      [60, 7],
+    ] as const,
+    at: 150,
+    want: 7,
+  },
+  { name: "all too old", values: [[0, 9]] as const, at: 1_000, want: null },
+])("$name: $want", ({ values, at, want }) => {
+  expect(peakOf(peaks(values), at, 100)).toBe(want);
+});
+
+test("a staircase holds falling values only, however many come", () => {
+  let window: PeakWindow = [];
+  for (let at = 0; at < 10_000; at += 10) window = addPeak(window, (at * 37) % 8, at, 1_000);
+  const values = window.map((entry) => entry.value);
+  expect(values).toEqual([...values].sort((a, b) => b - a));
+  expect(window.length).toBeLessThanOrEqual(8); // as many as there are cells
+});
+
+test("time that was not watched does not count", () => {
+  const window = postponePeaks(peaks([[0, 9]]), 500);
+  expect(peakOf(window, 550, 100)).toBe(9);
+  expect(peakOf(window, 600, 100)).toBeNull();
+});
+
+test("a series keeps the last entry that is older than the window", () => {
+  let series = addTo<string>([], "a", 0, 100);
+  for (const [at, value] of [
+    [50, "b"],
+    [120, "c"],
+    [160, "d"],
+  ] as const) {
+    series = addTo(series, value, at, 100);
+  }
+  expect(series.map((entry) => entry.value)).toEqual(["b", "c", "d"]);
+  expect(entryAgo(series, 160, 100)?.value).toBe("b");
+  expect(entryAgo(series, 160, 40)?.value).toBe("c");
+  expect(entryAgo(series, 160, 1_000)?.value).toBe("b"); // the oldest there is
+  expect(entryAgo([], 0, 0)).toBeNull();
+});
