@@ -119,11 +119,13 @@ function commandSettled(
   const say = warning("resize-failed", problem, data);
   const { memory, cpu } = state;
   if ("attempt" in memory && memory.attempt === event.attempt) {
-    const memoryPace = fellShort(state.memoryPace, problem, now, state.timers);
+    const direction = memory.kind === "growing" ? "growth" : "shrink";
+    const memoryPace = fellShort(state.memoryPace, direction, problem, now, state.timers);
     return [{ ...asked, memory: { kind: "idle" }, memoryPace }, [say, observe]];
   }
   if ("attempt" in cpu && cpu.attempt === event.attempt) {
-    const cpuPace = fellShort(state.cpuPace, problem, now, state.timers);
+    const direction = cpu.kind === "growing" ? "growth" : "shrink";
+    const cpuPace = fellShort(state.cpuPace, direction, problem, now, state.timers);
     return [{ ...asked, cpu: { kind: "idle" }, cpuPace }, [say, observe]];
   }
   return [asked, [observe]]; // late: news of size only, and it ends no wait
@@ -269,6 +271,7 @@ function downscaleAnswered(
   if (isMemory) {
     const memoryPace = fellShort(
       state.memoryPace,
+      "shrink",
       problem,
       now,
       state.timers,
@@ -276,6 +279,13 @@ function downscaleAnswered(
     );
     return [{ ...state, overrides, memory: { kind: "idle" }, memoryPace }, [say]];
   }
-  const cpuPace = fellShort(state.cpuPace, problem, now, state.timers, lowest?.milliCpu ?? null);
+  const cpuPace = fellShort(
+    state.cpuPace,
+    "shrink",
+    problem,
+    now,
+    state.timers,
+    lowest?.milliCpu ?? null,
+  );
   return [{ ...state, overrides, cpu: { kind: "idle" }, cpuPace }, [say]];
 }

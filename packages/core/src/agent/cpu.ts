@@ -3,11 +3,11 @@
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, warning } from "./explain.ts";
 import { ask } from "./link.ts";
-import { fellShort, wentWell } from "./pace.ts";
+import { fellShort, growthMayRetry, wentWell } from "./pace.ts";
 import { shrinkObstacle, targetOf } from "./target.ts";
 import { LOAN_MILLI, needsLoan } from "./want.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
-import { mayResize, retryWakeAt, type CpuMove, type VmState } from "./vm-state.ts";
+import { mayResize, retryWakeAt, type CpuMove, type Pace, type VmState } from "./vm-state.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
 
@@ -66,6 +66,7 @@ function followUp(state: VmState, facts: HypervisorFacts, now: MonoMs): Result {
       if (now < move.until) return [state, []];
       return short(
         state,
+        "growth",
         `${sayCpu(actual)} of ${sayCpu(move.toMilli)} in ${state.timers.plugMs} ms`,
         now,
       );
@@ -82,7 +83,7 @@ function followUp(state: VmState, facts: HypervisorFacts, now: MonoMs): Result {
       if (goal > actual) return grow(state, facts, goal, now);
       if (actual <= move.toMilli) return done(state, move.attempt, actual, null);
       if (now < move.until) return [state, []];
-      return short(state, `still ${sayCpu(actual)}, told ${sayCpu(move.toMilli)}`, now);
+      return short(state, "shrink", `still ${sayCpu(actual)}, told ${sayCpu(move.toMilli)}`, now);
     }
     default:
       return move satisfies never;
@@ -94,7 +95,7 @@ function beginNext(state: VmState, facts: HypervisorFacts, now: MonoMs): Result 
   if (goal === null) return [state, []];
   const actual = actualOf(facts).milliCpu;
   if (goal > actual) {
-    return now < state.cpuPace.retryAt ? [state, []] : grow(state, facts, goal, now);
+    return growthMayRetry(state.cpuPace, now) ? grow(state, facts, goal, now) : [state, []];
   }
   if (state.spec.hasQuota && facts.quotaMilliCpu === null && now >= state.cpuPace.retryAt) {
     const text = `The QEMU process had no limit; it gets ${sayCpu(actual)}, which it has.`;
@@ -232,12 +233,12 @@ function done(state: VmState, attempt: number, actual: number, tookMs: number | 
   ];
 }
 
-function short(state: VmState, problem: string, now: MonoMs): Result {
+function short(state: VmState, direction: Pace["direction"], problem: string, now: MonoMs): Result {
   return [
     {
       ...state,
       cpu: { kind: "idle" },
-      cpuPace: fellShort(state.cpuPace, problem, now, state.timers),
+      cpuPace: fellShort(state.cpuPace, direction, problem, now, state.timers),
     },
     [warning("resize-short", `CPU: ${problem}.`)],
   ];

@@ -234,6 +234,19 @@ describe("CPU", () => {
     expect(vm.framesOf("DownscaleRequest")).toHaveLength(asks);
   });
 
+  test("a refused CPU shrink does not hold up growth", () => {
+    const { rig, vm } = started();
+    rig.wish(vm, 3, 512);
+    rig.run(2_000);
+    vm.monitor.consent = () => ({ Ok: false, Status: "in use" });
+    rig.wish(vm, 1, 512);
+    rig.run(4_000);
+    expect(vm.notes).toContain("consent-refused");
+    rig.wish(vm, 4, 512);
+    rig.run(1_500);
+    expect(vm.actual.milliCpu).toBe(4_000);
+  });
+
   test("a QEMU without a limit is given the one it has", () => {
     const rig = new Rig();
     const vm = rig.add();

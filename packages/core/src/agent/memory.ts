@@ -4,7 +4,7 @@ import { actualOf, requestedMemOf } from "./actual.ts";
 import { note, sayMem, warning } from "./explain.ts";
 import { gridOf, memCellUp } from "./grid.ts";
 import { ask } from "./link.ts";
-import { fellShort, wentWell } from "./pace.ts";
+import { fellShort, growthMayRetry, wentWell } from "./pace.ts";
 import { shrinkObstacle, targetOf } from "./target.ts";
 import { type HypervisorFacts, type MemoryDevice, type MonoMs, type VmAction } from "./types.ts";
 import { mayResize, retryWakeAt, type MemoryMove, type VmState } from "./vm-state.ts";
@@ -103,7 +103,7 @@ function followGrowth(
     {
       ...state,
       memory: { kind: "idle" },
-      memoryPace: fellShort(state.memoryPace, problem, now, state.timers),
+      memoryPace: fellShort(state.memoryPace, "growth", problem, now, state.timers),
     },
     [warning("resize-short", `Growing stopped: ${problem}.`, data)],
   ];
@@ -189,7 +189,13 @@ function followShrink(
   const problem = `the guest gave back ${sayMem(move.fromBytes - actual)} of ${sayMem(move.fromBytes - move.toBytes)}`;
   const data = { attempt: move.attempt, actualBytes: actual, requestedBytes: move.toBytes };
   const isUseful = move.fromBytes - actual >= gridOf(facts, state.spec.hasQuota).memStepBytes;
-  const pace = fellShort(isUseful ? wentWell() : state.memoryPace, problem, now, state.timers);
+  const pace = fellShort(
+    isUseful ? wentWell() : state.memoryPace,
+    "shrink",
+    problem,
+    now,
+    state.timers,
+  );
   const [settling, actions] = settle({ ...state, memoryPace: pace }, facts, device, now, problem);
   return [settling, [note("resize-short", `Shrinking stopped: ${problem}.`, data), ...actions]];
 }
@@ -208,7 +214,7 @@ function beginNext(
   if (target === undefined || !mayResize(state)) return [state, []];
   const actual = actualOf(facts).memBytes;
   if (target > actual) {
-    return now < state.memoryPace.retryAt && target <= requestedMemOf(facts)
+    return !growthMayRetry(state.memoryPace, now) && target <= requestedMemOf(facts)
       ? [state, []]
       : grow(state, target, now);
   }

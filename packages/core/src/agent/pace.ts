@@ -7,14 +7,20 @@ export function wentWell(): Pace {
   return initialPace();
 }
 
+/** Growth waits only for the pause of failed growth. */
+export function growthMayRetry(pace: Pace, now: MonoMs): boolean {
+  return pace.direction === "shrink" || now >= pace.retryAt;
+}
+
 /** One more failure in a row. `lowest`: what the other side would agree to, asked next at once. */
 export function fellShort(
   pace: Pace,
+  direction: Pace["direction"],
   problem: string,
   now: MonoMs,
   timers: AgentTimers,
   lowest: number | null = null,
 ): Pace {
-  const failures = pace.failures + 1;
-  return { failures, retryAt: now + retryPauseMs(failures, timers), problem, lowest };
+  const failures = pace.direction === direction ? pace.failures + 1 : 1;
+  return { failures, direction, retryAt: now + retryPauseMs(failures, timers), problem, lowest };
 }

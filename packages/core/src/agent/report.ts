@@ -13,7 +13,7 @@ import { ask, send, tell } from "./link.ts";
 import { targetOf } from "./target.ts";
 import { same } from "./want.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
-import { type VmState } from "./vm-state.ts";
+import { type Pace, type VmState } from "./vm-state.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
 
@@ -48,8 +48,8 @@ export function reasonOf(state: VmState, facts: HypervisorFacts): AgentReason | 
   if (state.isNodeFull) return "node-full";
   const want = state.want ?? actual;
   const failed =
-    (state.memoryPace.failures > 0 && want.memBytes > actual.memBytes) ||
-    (state.cpuPace.failures > 0 && want.milliCpu > actual.milliCpu);
+    (isFailing(state.memoryPace) && want.memBytes > actual.memBytes) ||
+    (isFailing(state.cpuPace) && want.milliCpu > actual.milliCpu);
   if (failed) return "stuck";
   if (actual.memBytes > bounds.max.memBytes) return "above-max";
   const level = state.mode === "compute-controlled" ? (state.level?.size ?? null) : null;
@@ -60,6 +60,11 @@ export function reasonOf(state: VmState, facts: HypervisorFacts): AgentReason | 
   if (level !== null && isCut(level, want)) return "bounds";
   if (!same(actual, want)) return null;
   return "met";
+}
+
+/** Growth was tried and fell short; a refused shrink is nothing that is stuck. */
+function isFailing(pace: Pace): boolean {
+  return pace.failures > 0 && pace.direction === "growth";
 }
 
 /** Stage: answer the last ScaleRequest, once the node has answered for it. */

@@ -39,6 +39,8 @@ export type CpuMove =
 /** How a resource is getting on, kept between attempts. */
 export type Pace = Readonly<{
   failures: number;
+  /** Which way the failed attempts went: a refused shrink must not hold up growth. */
+  direction: "growth" | "shrink";
   retryAt: MonoMs;
   /** Why the last attempt fell short, for people; null when it did not. */
   problem: string | null;
@@ -116,7 +118,7 @@ export type VmState = Readonly<{
   lastGrowthMs: Readonly<{ cpu: number | null; mem: number | null }>;
 }>;
 
-const EASY: Pace = { failures: 0, retryAt: 0, problem: null, lowest: null };
+const EASY: Pace = { failures: 0, direction: "shrink", retryAt: 0, problem: null, lowest: null };
 
 export function initialPace(): Pace {
   return EASY;

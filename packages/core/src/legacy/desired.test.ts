@@ -116,6 +116,14 @@ describe("time", () => {
       given: { overrides: asked, metrics: none },
       want: 5,
     },
+    // Deployed agents take an UpscaleRequest for memory, so plenty of CPU does not count as having had much.
+    {
+      name: "a request is about memory",
+      given: {
+        overrides: upscaleRequested(INITIAL_OVERRIDES, { milliCpu: 1750, memBytes: GIB }, 1_000),
+      },
+      want: 2,
+    },
     { name: "a denial counts just below 5 s", given: { overrides: denied, now: 5_999 }, want: 4 },
     { name: "a denial is over at 5 s", given: { overrides: denied, now: 6_000 }, want: 1 },
     { name: "of both, the larger counts", given: { overrides: both, now: 5_999 }, want: 5 },
@@ -131,6 +139,17 @@ describe("time", () => {
     const at = (now: number) => legacyDesired({ ...IDLE, overrides: again, now }).desired;
     expect(at(18_999)).toEqual(units(6));
     expect(at(19_000)).toEqual(units(1));
+  });
+
+  test("a VM above its maximum that refuses is told of, unless it has more of something", () => {
+    const at = (requested: Size) => {
+      const overrides = downscaleDenied(INITIAL_OVERRIDES, units(4), requested, 1_000);
+      const bounds = { min: units(1), max: units(2) };
+      return legacyDesired({ ...IDLE, bounds, overrides }).warnings;
+    };
+    expect(at(units(3))).toEqual(["denied-above-max"]);
+    expect(at({ ...units(3), milliCpu: 250 })).toEqual([]);
+    expect(at({ ...units(3), memBytes: GIB })).toEqual([]);
   });
 
   test("staleness is said, and only where there is something to be stale", () => {

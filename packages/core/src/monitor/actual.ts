@@ -1,4 +1,5 @@
-// The size the VM has, as the monitor may believe it: what the agent said on this link; its own reading otherwise.
+// The size the VM has, as the monitor may believe it: what the agent said on this link; its own
+// reading otherwise.
 import { type Size } from "@selfscale/protocol";
 import { type QuotaView } from "../policy/cpu.ts";
 import { type AgentReport, type MonitorState } from "./state.ts";
@@ -50,9 +51,9 @@ export function isAdvice(report: AgentReport): boolean {
 }
 
 /**
- * What the guest can use now, and the agent's word while a quota below the online CPUs really cuts it.
- * A quota that throttles nothing falsifies nothing: then the guest sees its own need best, also on a
- * node whose CPUs are busy with others, where `cpuUsed` says only what could be had.
+ * What the guest can use now, and the agent's word while a quota below the online CPUs really cuts
+ * it. A quota that throttles nothing falsifies nothing: then the guest sees its own need best, also
+ * on a node whose CPUs are busy with others, where `cpuUsed` says only what could be had.
  */
 export function cpuGiven(state: MonitorState): Readonly<{ have: number; quota: QuotaView | null }> {
   const onlineMilli = (state.cpuSample?.value.onlineCount ?? 1) * 1000;

@@ -1,14 +1,20 @@
-// The monitor's settings. Sizing numbers are in policy/config.ts; these are about talking and measuring.
+// The monitor's settings. Sizing numbers are in policy/config.ts; these are about talking and
+// measuring.
 import { PRESETS, type PolicyConfig } from "../policy/config.ts";
 
 /** What the monitor is told when it starts. */
 export type MonitorConfig = Readonly<{
   policy: PolicyConfig;
-  /** Fastest page-in on this kind of machine, bytes per second. 2.5 GiB/s on KVM; calibrated under TCG. */
+  /**
+   * Fastest page-in on this kind of machine, bytes per second. 2.5 GiB/s on KVM; calibrated under
+   * TCG.
+   */
   rMaxBytesPerSec: number;
   /** What tReact is taken to be until it has been measured. */
   tReactStartMs: number;
-  /** On a version-1 link, try one ScaleRequest: the RFC author's draft agent knows it unannounced. */
+  /**
+   * On a version-1 link, try one ScaleRequest: the RFC author's draft agent knows it unannounced.
+   */
   probeScaleRequest: boolean;
   timers: MonitorTimers;
 }>;

@@ -1,4 +1,5 @@
-// May this machine be made smaller, now? Judged at the moment it is asked, by what is in use, each resource by itself.
+// May this machine be made smaller, now? Judged at the moment it is asked, by what is in use, each
+// resource by itself.
 import { type ScaleReason, type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { usedNow } from "../policy/cpu.ts";
@@ -113,8 +114,8 @@ export function noteAgreement(state: MonitorState, now: MonoMs): MonitorState["u
 }
 
 /**
- * How long a shrink is refused because those before gave nothing back; 0: not at all. One failure is
- * free: the agent may have acted too late on a consent. Ours pauses longer than this by itself.
+ * How long a shrink is refused because those before gave nothing back; 0: not at all. One failure
+ * is free: the agent may have acted too late on a consent. Ours pauses longer than this by itself.
  */
 function unplugPauseMs(state: MonitorState, now: MonoMs): number {
   const { unplug, config } = state;

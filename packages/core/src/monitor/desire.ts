@@ -4,7 +4,7 @@ import { type MonoMs } from "../agent/types.ts";
 import { senseCpu } from "../policy/cpu.ts";
 import { senseMemory, type MemoryGiven } from "../policy/memory.ts";
 import { expectGrowth, noticeGrowth, reserveBytes, tReactMs } from "../policy/reserve.ts";
-import { addPeak, peakOf, postponePeaks } from "../policy/window.ts";
+import { addPeak, postponePeaks, releaseOf } from "../policy/window.ts";
 import {
   actualOf,
   cpuCellUp,
@@ -85,7 +85,9 @@ export function onMemorySample(before: MonitorState, sample: MemorySample, now: 
   return [decided, [...actions, ...more]];
 }
 
-/** A block that is on its way out is offline for a moment; bringing it back would undo the unplug. */
+/**
+ * A block that is on its way out is offline for a moment; bringing it back would undo the unplug.
+ */
 function isGivingBack({ unplug }: MonitorState, now: MonoMs): boolean {
   return unplug !== null && now < unplug.agreedAt + UNPLUG_SLICE_TIMEOUT_MS;
 }
@@ -106,9 +108,10 @@ function decideCpu(state: MonitorState, now: MonoMs): Result {
     return conclude(jumped, { resource: "cpu", to, reason: "cpu", limit: "none" }, now);
   }
   const floor = leastOf(state).milliCpu;
-  const to = Math.max(floor, keptCpu(state, needMilli, now));
+  const release = releaseCpu(state, now);
+  const to = Math.max(floor, release.to);
   if (to >= level) return [state, []];
-  const isWorthIt = to <= level * (1 - policy.shedShare) || to <= floor;
+  const isWorthIt = release.due <= level * (1 - policy.shedShare) || release.due <= floor;
   const throttled = state.session?.report?.throttledShare ?? 0;
   const isCalm = to >= WHOLE_CPU_MILLI || throttled < policy.calmThrottledShare;
   if (!isWorthIt || !isCalm || releaseObstacle(state, now) !== null) return [state, []];
@@ -118,15 +121,22 @@ function decideCpu(state: MonitorState, now: MonoMs): Result {
 }
 
 /** What was needed within the hold; a fraction that was regretted before is held longer. */
-function keptCpu(state: MonitorState, needMilli: number, now: MonoMs): number {
+function releaseCpu(state: MonitorState, now: MonoMs): Readonly<{ due: number; to: number }> {
   const { holdMs } = state.config.policy.cpu;
-  const kept = peakOf(state.peaks.cpu, now, holdMs) ?? cpuCellUp(state, needMilli);
-  if (kept >= WHOLE_CPU_MILLI) return kept;
-  const longer = peakOf(state.peaks.cpu, now, holdMs * state.fraction.holdFactor) ?? kept;
-  return Math.min(WHOLE_CPU_MILLI, longer);
+  const level = state.desired?.milliCpu ?? 0;
+  const kept = releaseOf(state.peaks.cpu, now, holdMs) ?? { due: level, to: level };
+  if (kept.to >= WHOLE_CPU_MILLI) return kept;
+  const longer = releaseOf(state.peaks.cpu, now, holdMs * state.fraction.holdFactor) ?? kept;
+  const atMostWhole = (milliCpu: number) => Math.min(WHOLE_CPU_MILLI, milliCpu);
+  return {
+    due: Math.max(kept.due, atMostWhole(longer.due)),
+    to: Math.max(kept.to, atMostWhole(longer.to)),
+  };
 }
 
-/** What was jumped to counts as needed: else the next sample, which needs less, would take it back. */
+/**
+ * What was jumped to counts as needed: else the next sample, which needs less, would take it back.
+ */
 function keepJump(
   state: MonitorState,
   resource: "cpu" | "mem",
@@ -179,12 +189,12 @@ function decideMemory(state: MonitorState, now: MonoMs): Result {
     return [isGrowth ? watchGrowth(next, now) : next, actions];
   }
   const floor = leastOf(state).memBytes;
-  const kept = peakOf(state.peaks.mem, now, policy.holdMs) ?? memCellUp(state, need.keepBytes);
-  const to = Math.max(floor, kept, memCellUp(state, need.safeBytes));
+  const release = releaseOf(state.peaks.mem, now, policy.holdMs) ?? { due: level, to: level };
+  const to = Math.max(floor, release.to, memCellUp(state, need.safeBytes));
   if (to >= level) return [state, []];
-  const isWorthIt = to <= level * (1 - policy.shedShare) || to <= floor;
+  const isWorthIt = release.due <= level * (1 - policy.shedShare) || release.due <= floor;
   if (!isWorthIt || need.veto !== null || releaseObstacle(state, now) !== null) return [state, []];
-  const limit = to === floor ? "bounds" : to > kept ? "floor" : "none";
+  const limit = to === floor ? "bounds" : to > release.to ? "floor" : "none";
   return conclude(state, { resource: "mem", to, reason: "idle", limit }, now);
 }
 

@@ -1,4 +1,5 @@
-// What must hold after every step. A failure is our mistake: the loop dies with its last events and starts anew.
+// What must hold after every step. A failure is our mistake: the loop dies with its last events and
+// starts anew.
 import { type MonitorState } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
 

@@ -1,5 +1,6 @@
-// The level: what is wanted now, resource by resource, when it may fall, and the record of every change.
-// Up at once and in one jump; down to the largest need of the hold, when it is worth a resize and nothing forbids it.
+// The level: what is wanted now, resource by resource, when it may fall, and the record of every
+// change. Up at once and in one jump; down to the largest need of the hold, when it is worth a
+// resize and nothing forbids it.
 import {
   MAX_CPU,
   type BindingLimit,
@@ -56,7 +57,9 @@ export function releaseObstacle(state: MonitorState, now: MonoMs): BindingLimit 
   return cpuAt >= freshSince && memoryAt >= freshSince ? null : "stale";
 }
 
-/** The least that can be asked for at all: the bounds; without them what it has, and one CPU step. */
+/**
+ * The least that can be asked for at all: the bounds; without them what it has, and one CPU step.
+ */
 export function leastOf(state: MonitorState): Size {
   const report = state.session?.report ?? null;
   if (report !== null) return report.min;

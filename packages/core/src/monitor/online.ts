@@ -1,4 +1,5 @@
-// How many of the plugged CPUs the guest uses: up as soon as they are wanted and given, down only by a consent.
+// How many of the plugged CPUs the guest uses: up as soon as they are wanted and given, down only
+// by a consent.
 import { type MonoMs } from "../agent/types.ts";
 import { fitted, isAdvice } from "./actual.ts";
 import { explain } from "./explain.ts";

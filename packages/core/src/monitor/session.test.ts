@@ -76,12 +76,12 @@ describe("version 1, byte for byte", () => {
     expect(answer).toMatch(/^\{"type":"DownscaleResult","Ok":false,"Status":"[^"]+","id":4\}$/);
   });
 
-  test("CPU counts too when it runs out", () => {
+  test("CPU is left to the agent, which sees it in the load average", () => {
     const guest = connected(1);
     guest.run(2_000);
     guest.cpuDemand = 3;
     guest.run(3_000);
-    expect(guest.frames.some((frame) => frame.type === "UpscaleRequest")).toBe(true);
+    expect(guest.frames.some((frame) => frame.type === "UpscaleRequest")).toBe(false);
   });
 
   test("what was agreed to stays offline until more is granted", () => {

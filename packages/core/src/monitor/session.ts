@@ -1,4 +1,5 @@
-// The monitor's side of one connection: what comes in and what is answered. Sizing is elsewhere, speaking first too.
+// The monitor's side of one connection: what comes in and what is answered. Sizing is elsewhere,
+// speaking first too.
 import {
   allocationFromSize,
   decodeFromAgent,
@@ -54,7 +55,8 @@ export function openSession(
     nonsenseAt: [],
   };
   const message = `An agent is connected, version ${event.version}.`;
-  // A consent is void on reconnect, and so is the clock on a growth that the old agent was asked for.
+  // A consent is void on reconnect, and so is the clock on a growth that the old agent was asked
+  // for.
   const fresh = { ...state, session, consented: null, reaction: forgetGrowth(state.reaction) };
   return [count(fresh, "links"), [...actions, explain("info", "link-up", message)]];
 }

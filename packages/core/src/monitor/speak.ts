@@ -1,4 +1,5 @@
-// When the monitor speaks first: ScaleRequest as a level, or UpscaleRequest with an agent that knows no more.
+// When the monitor speaks first: ScaleRequest as a level, or UpscaleRequest with an agent that
+// knows no more.
 import { allocationFromSize, type FromMonitor } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { actualOf, fitted, isMet } from "./actual.ts";
@@ -9,7 +10,9 @@ import { type MonitorAction } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 
-/** How this agent is spoken to. `wait`: a probe is on its way, and nothing may be said meanwhile. */
+/**
+ * How this agent is spoken to. `wait`: a probe is on its way, and nothing may be said meanwhile.
+ */
 export type Tongue = "scale-request" | "probe" | "wait" | "upscale-request";
 
 /** Stage: state the level, when it is due; on version 1 ask for more, when more is needed. */
@@ -77,13 +80,15 @@ function levelDueAt(state: MonitorState, session: Session): MonoMs {
   return at + (isMet(state) ? timers.resendMetMs : timers.resendUnmetMs);
 }
 
-/** "I am running out": now, and every second while it is so. */
+/**
+ * "I am running out": now, and every second while it is so. About memory only: an agent that knows no
+ * amounts takes it as one more compute unit of both, and sees a need for CPU in the load average.
+ */
 function upscaleDueAt(state: MonitorState, session: Session): MonoMs {
   const { desired } = state;
   const actual = actualOf(state);
   if (desired === null || actual === null) return Infinity;
-  const isShort = desired.memBytes > actual.memBytes || desired.milliCpu > actual.milliCpu;
-  if (!isShort) return Infinity;
+  if (desired.memBytes <= actual.memBytes) return Infinity;
   return session.lastUpscaleRequestAt + state.config.timers.upscaleRequestMs;
 }
 

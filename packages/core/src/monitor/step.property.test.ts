@@ -1,4 +1,5 @@
-// Whatever comes, in whatever order: it never throws, never says what the agent can't know, never asks for too little.
+// Whatever comes, in whatever order: it never throws, never says what the agent can't know, never
+// asks for too little.
 import fc from "fast-check";
 import { decodeFromMonitor, encodeFromAgent, isSpoken, type FromAgent } from "@selfscale/protocol";
 import { expect, test } from "vitest";

@@ -1,5 +1,6 @@
-// The monitor: step(state, event, now) → [state, actions]. The shell samples, performs the actions and carries frames.
-// What is needed is the policy's word (../policy), what is said to whom session.ts and speak.ts; this only orders them.
+// The monitor: step(state, event, now) → [state, actions]. The shell samples, performs the actions
+// and carries frames. What is needed is the policy's word (../policy), what is said to whom
+// session.ts and speak.ts; this only orders them.
 import { type MonoMs } from "../agent/types.ts";
 import { onCpuSample, onMemorySample } from "./desire.ts";
 import { assertInvariants } from "./invariants.ts";

@@ -66,7 +66,10 @@ export type MonitorAction =
   | Readonly<{ kind: "decide"; decision: MonitorDecision }>
   | Readonly<{ kind: "explain"; note: MonitorNote }>;
 
-/** The closed list of things the monitor says. One line each: the operator's manual is made from here. */
+/**
+ * The closed list of things the monitor says. One line each: the operator's manual is made from
+ * here.
+ */
 export const MONITOR_NOTES = {
   "link-up": "An agent finished the handshake.",
   "link-down": "The connection to the agent ended; the size stays what it is.",

@@ -1,5 +1,6 @@
-// How much file cache is worth its memory, judged by what happens when it gets less: pages that are read back soon
-// after they were dropped prove a need; where none are, the claim falls a little at a time, never past one step of it.
+// How much file cache is worth its memory, judged by what happens when it gets less: pages that are
+// read back soon after they were dropped prove a need; where none are, the claim falls a little at
+// a time, never past one step of it.
 import { type MonoMs } from "../agent/types.ts";
 import { type MemorySample } from "../monitor/types.ts";
 import { type MemoryPolicy } from "./config.ts";
@@ -9,7 +10,9 @@ const PAGE_BYTES = 4096;
 const REFAULT_WINDOW_MS = 1_000;
 
 export type CacheState = Readonly<{
-  /** Cache that was read back after it was dropped, and until when it is kept. It may grow the VM. */
+  /**
+   * Cache that was read back after it was dropped, and until when it is kept. It may grow the VM.
+   */
   proven: Readonly<{ bytes: number; since: MonoMs; until: MonoMs }> | null;
   /** What a shrink leaves for the cache until it is known whether that is used. Bytes. */
   keptBytes: number;

@@ -1,12 +1,15 @@
-// Every number of the sizing policy, with its unit, its default and what moving it costs. docs/policy.md shows the formulas.
-// Origins: measured in a model of 51 real and 30 synthetic traces unless a line says otherwise.
+// Every number of the sizing policy, with its unit, its default and what moving it costs.
+// docs/policy.md shows the formulas. Origins: measured in a model of 51 real and 30 synthetic
+// traces unless a line says otherwise.
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
 /** How eagerly CPU grows and how patiently it falls. */
 export type CpuPolicy = Readonly<{
-  /** Share of the CPU that is meant to be busy. Lower costs money; speed, not room, buys latency. */
+  /**
+   * Share of the CPU that is meant to be busy. Lower costs money; speed, not room, buys latency.
+   */
   busyTargetShare: number;
   /** From this share of busy CPU on, waiting tasks mean that CPU is short. */
   saturatedShare: number;
@@ -82,7 +85,9 @@ export type MemoryPolicy = Readonly<{
   cacheProbeEveryMs: number;
   /** Nothing is released this long after the OOM killer was at work. */
   oomHoldMs: number;
-  /** No new consent this long after one that freed nothing, doubling from the first to the second. */
+  /**
+   * No new consent this long after one that freed nothing, doubling from the first to the second.
+   */
   retryMinMs: number;
   retryMaxMs: number;
 }>;

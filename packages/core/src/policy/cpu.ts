@@ -1,5 +1,6 @@
-// How much CPU is needed: run queue and pressure attack within half a second, the mean of a second does the rest.
-// It decides a need in vCPUs; the grid, the bounds, the hold and what the node has are not its business.
+// How much CPU is needed: run queue and pressure attack within half a second, the mean of a second
+// does the rest. It decides a need in vCPUs; the grid, the bounds, the hold and what the node has
+// are not its business.
 import { type MonoMs } from "../agent/types.ts";
 import { type CpuSample } from "../monitor/types.ts";
 import { type CpuPolicy } from "./config.ts";
@@ -87,9 +88,9 @@ export function usedNow(state: CpuState, quota: QuotaView | null, now: MonoMs): 
 }
 
 /**
- * Where a saturated machine should be: where all runnable tasks would run at the utilisation that is
- * steered for, up to `jumpSure` times of what it has; half of what is beyond; twice what it has at
- * least, but never more than those tasks could use. vCPUs.
+ * Where a saturated machine should be: where all runnable tasks would run at the utilisation that
+ * is steered for, up to `jumpSure` times of what it has; half of what is beyond; twice what it has
+ * at least, but never more than those tasks could use. vCPUs.
  */
 export function jump(have: number, runnable: number, policy: CpuPolicy): number {
   const all = runnable / policy.busyTargetShare;

@@ -1,8 +1,11 @@
-// The kernel's share of a VM's memory: what QEMU gives − MemTotal, as measured while both stand still.
+// The kernel's share of a VM's memory: what QEMU gives − MemTotal, as measured while both stand
+// still.
 import { type MonoMs } from "../agent/types.ts";
 import { type MemorySample } from "../monitor/types.ts";
 
-/** `struct page`: 64 bytes for each 4096 that the kernel manages, taken from what was there before. */
+/**
+ * `struct page`: 64 bytes for each 4096 that the kernel manages, taken from what was there before.
+ */
 const BOOKKEEPING_SHARE = 0.016;
 /** Told size and MemTotal must both have stood still this long before their difference counts. */
 const STEADY_MS = 1_000;
@@ -18,7 +21,9 @@ export type KernelState = Readonly<{
   since: MonoMs;
 }> | null;
 
-/** While memory comes or goes, told size and MemTotal disagree for a moment: not the kernel's share. */
+/**
+ * While memory comes or goes, told size and MemTotal disagree for a moment: not the kernel's share.
+ */
 export function learnKernel(
   state: KernelState,
   { totalBytes }: MemorySample,

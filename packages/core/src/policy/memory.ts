@@ -1,5 +1,6 @@
-// How much memory is needed: what can't be reclaimed, where its slope leads, a reserve, the cache that is really used,
-// and what the kernel keeps. It decides amounts in bytes of RAM as QEMU gives it, and when nothing may be released.
+// How much memory is needed: what can't be reclaimed, where its slope leads, a reserve, the cache
+// that is really used, and what the kernel keeps. It decides amounts in bytes of RAM as QEMU gives
+// it, and when nothing may be released.
 import { type MonoMs } from "../agent/types.ts";
 import { type MemorySample } from "../monitor/types.ts";
 import { initialCache, learnCache, refaultBytesPerSec, type CacheState } from "./cache.ts";
@@ -58,9 +59,10 @@ export function heldBytes(sample: MemorySample): number {
 }
 
 /**
- * Everything the kernel could not hand out: `heldBytes` and its own slabs, tables and margins. Memory
- * that is just being unplugged is isolated, a block at a time, and for that moment not available either:
- * taken for use it would undo every shrink, so of the kernel's part the least of the last 10 s counts.
+ * Everything the kernel could not hand out: `heldBytes` and its own slabs, tables and margins.
+ * Memory that is just being unplugged is isolated, a block at a time, and for that moment not
+ * available either: taken for use it would undo every shrink, so of the kernel's part the least of
+ * the last 10 s counts.
  */
 function takenBytes(state: MemoryState, sample: MemorySample): number {
   let ownBytes = Infinity;
@@ -128,8 +130,9 @@ export function senseMemory(
 }
 
 /**
- * The smallest size at which what is in use now fits, with the reserve kept: what a shrink is judged
- * by. It asks for a little more than growth does, so that both never chase each other. Bytes.
+ * The smallest size at which what is in use now fits, with the reserve kept: what a shrink is
+ * judged by. It asks for a little more than growth does, so that both never chase each other.
+ * Bytes.
  */
 export function lowestSafeBytes(
   state: MemoryState,
@@ -204,7 +207,9 @@ function fitBytes(
   return Math.ceil(withKernel(Math.max(byHeld, byTaken), kernel, toldBytes));
 }
 
-/** What a growth in progress adds within `aheadMs`: along its slope, not far beyond what was seen. */
+/**
+ * What a growth in progress adds within `aheadMs`: along its slope, not far beyond what was seen.
+ */
 function surgeBytes(
   state: MemoryState,
   aheadMs: number,
@@ -222,7 +227,9 @@ function surgeBytes(
   return Math.min(along, seen * policy.surgeFactor, policy.leadMaxBytes);
 }
 
-/** Bytes per second at which held memory grows: the steeper of the last reading and the last second. */
+/**
+ * Bytes per second at which held memory grows: the steeper of the last reading and the last second.
+ */
 function slopeOf(state: MemoryState, now: MonoMs): number {
   const last = state.samples.at(-1);
   if (last === undefined) return 0;
@@ -237,8 +244,8 @@ function slopeOf(state: MemoryState, now: MonoMs): number {
 }
 
 /**
- * Bytes beyond the brink; null while there is no emergency. Stalls, swapping and pressure count only
- * when little is available: copying a large file stalls too, and needs no memory.
+ * Bytes beyond the brink; null while there is no emergency. Stalls, swapping and pressure count
+ * only when little is available: copying a large file stalls too, and needs no memory.
  */
 function emergencyBytes(
   state: MemoryState,

@@ -1,4 +1,5 @@
-// Free memory kept against what comes faster than we react: rMax × tReact, both measured on this machine.
+// Free memory kept against what comes faster than we react: rMax × tReact, both measured on this
+// machine.
 import { type MonoMs } from "../agent/types.ts";
 import { type MemoryPolicy } from "./config.ts";
 
@@ -18,7 +19,9 @@ export function initialReaction(): Reaction {
   return { measuredMs: [], pending: null };
 }
 
-/** The 99th percentile by nearest rank (the worst, up to 100 of them); null when none was measured. */
+/**
+ * The 99th percentile by nearest rank (the worst, up to 100 of them); null when none was measured.
+ */
 export function reactP99Ms(reaction: Reaction): number | null {
   const sorted = [...reaction.measuredMs].sort((a, b) => a - b);
   return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? null;

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { addPeak, addTo, entryAgo, peakOf, postponePeaks, type PeakWindow } from "./window.ts";
+import {
+  addPeak,
+  addTo,
+  entryAgo,
+  peakOf,
+  postponePeaks,
+  releaseOf,
+  type PeakWindow,
+} from "./window.ts";
 
 const peaks = (values: readonly (readonly [number, number])[], holdMs = 100): PeakWindow =>
   values.reduce<PeakWindow>((window, [at, value]) => addPeak(window, value, at, holdMs), []);
@@ -76,4 +84,16 @@ test("a series keeps the last entry that is older than the window", () => {
   expect(entryAgo(series, 160, 40)?.value).toBe("c");
   expect(entryAgo(series, 160, 1_000)?.value).toBe("b"); // the oldest there is
   expect(entryAgo([], 0, 0)).toBeNull();
+});
+
+test("what is due soon is released with what is due now", () => {
+  const window = peaks([
+    [0, 9],
+    [5, 6],
+    [50, 2],
+  ]);
+  expect(releaseOf(window, 99, 100)).toEqual({ due: 9, to: 2 });
+  expect(releaseOf(window, 102, 100)).toEqual({ due: 6, to: 2 });
+  expect(releaseOf(window, 60, 100)).toEqual({ due: 9, to: 9 });
+  expect(releaseOf([], 0, 100)).toBeNull();
 });

@@ -23,6 +23,25 @@ export function peakOf(window: PeakWindow, now: MonoMs, holdMs: number): number 
   return window.find((entry) => entry.at > now - holdMs)?.value ?? null;
 }
 
+/**
+ * Units whose time is up within this last part of the hold go together: one resize, not several.
+ */
+const TOGETHER_SHARE = 0.1;
+
+/**
+ * What may be released to: `due` is what was needed within the hold, `to` what remains once what is
+ * due soon goes with it. null when nothing was noted.
+ */
+export function releaseOf(
+  window: PeakWindow,
+  now: MonoMs,
+  holdMs: number,
+): Readonly<{ due: number; to: number }> | null {
+  const due = peakOf(window, now, holdMs);
+  if (due === null) return null;
+  return { due, to: peakOf(window, now, holdMs * (1 - TOGETHER_SHARE)) ?? due };
+}
+
 /** Time that was not watched proves nothing: it does not count towards the hold. */
 export function postponePeaks(window: PeakWindow, byMs: number): PeakWindow {
   return window.map(({ at, value }) => ({ at: at + byMs, value }));

@@ -1,4 +1,5 @@
-// A small guest and agent around the monitor's machine, in virtual time. For tests only: exact, scripted, no randomness.
+// A small guest and agent around the monitor's machine, in virtual time. For tests only: exact,
+// scripted, no randomness.
 import {
   type FromMonitor,
   decodeFromMonitor,
@@ -56,7 +57,9 @@ export class TestGuest {
   /** CPU quota in vCPUs; null: none. Under one, busy ticks in the guest are false. */
   quota: number | null = null;
   throttledShare = 0;
-  /** Whether the agent asks to shrink what is not wanted, slice by slice, and takes what is agreed. */
+  /**
+   * Whether the agent asks to shrink what is not wanted, slice by slice, and takes what is agreed.
+   */
   shrinks = false;
   cachedFileBytes = 60 * MIB;
   sizes: { at: number; size: Size; reason: string | undefined }[] = [];
@@ -265,7 +268,10 @@ export class TestGuest {
     this.feed({ kind: "memory-sampled", sample });
   }
 
-  /** The agent and QEMU, as far as a monitor notices them: everything is granted, at once, in bounds. */
+  /**
+   * The agent and QEMU, as far as a monitor notices them: everything is granted, at once, in
+   * bounds.
+   */
   private perform(action: MonitorAction): void {
     this.actions.push(action);
     if (action.kind === "set-online-cpus") this.onlineCpus = action.count;
