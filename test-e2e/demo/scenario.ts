@@ -1,11 +1,11 @@
 // The story: boot, agent, load, down again, the same load at a fixed size. Says what it does before it does it.
 import { cpus, totalmem } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
-import { AgentProcess, type LogLine } from "../harness/agent-process.ts";
+import { AgentProcess, type LogLine, type VmLadder } from "../harness/agent-process.ts";
 import { cgroupUnavailable, startGuest, type Guest } from "../harness/guest.ts";
 import { guestView } from "../harness/guest-view.ts";
 import { DEMO_BOUNDS, entryFor } from "../harness/stack.ts";
-import { MIB, Truth } from "../harness/truth.ts";
+import { MIB, Truth, type TrueSize } from "../harness/truth.ts";
 import { until } from "../harness/until.ts";
 import { runAtFixedSize } from "./fixed.ts";
 import { Screen } from "./screen.ts";
@@ -125,6 +125,37 @@ async function watch(
   [peakMemBytes, peakVcpus] = [start.memBytes, start.vcpus];
 
   load = "the load runs";
+  const loadCode = await runLoad(guest, options, look);
+  load = "the load has ended";
+  const endedAt = seconds();
+  const stepBytes = options.legacy ? STEP_BYTES.unit : STEP_BYTES.held;
+  const mostMilli = 1000 + (options.legacy ? COMPUTE_UNIT.cpu * 1000 : 0);
+  const isBack = ({ ladder, size }: Sight) =>
+    (ladder.requested?.milliCpu ?? Infinity) <= mostMilli &&
+    size.memBytes <= start.memBytes + stepBytes;
+  let last = await look();
+  while (!isBack(last) && seconds() < endedAt + BACK_WITHIN_S[options.preset]) {
+    await pause(LOOK_EVERY_MS);
+    last = await look();
+  }
+  screen.end();
+  return {
+    start,
+    peakMemBytes,
+    peakVcpus,
+    loadCode,
+    before,
+    after: await guestView(guest),
+    end: last.size,
+    endMilliCpu: last.ladder.requested?.milliCpu ?? 0,
+    backAfterS: isBack(last) ? seconds() - endedAt : null,
+    stepBytes,
+    log: await agent.log(),
+  };
+}
+
+/** Runs the load in the guest, looking on meanwhile. Gives its exit code; -1 when it was lost. */
+async function runLoad(guest: Guest, options: DemoOptions, look: Look): Promise<number> {
   const loadDone = guest.exec(`demo-load ${options.seconds}`, { timeoutMs: 600_000 });
   const ended: { code: number | null } = { code: null };
   void loadDone.then(
@@ -135,39 +166,11 @@ async function watch(
     await look();
     await pause(LOOK_EVERY_MS);
   }
-
-  load = "the load has ended";
-  const endedAt = seconds();
-  const stepBytes = options.legacy ? STEP_BYTES.unit : STEP_BYTES.held;
-  let backAfterS: number | null = null;
-  let last = await look();
-  while (seconds() < endedAt + BACK_WITHIN_S[options.preset]) {
-    const cpuIsBack =
-      (last.ladder.requested?.milliCpu ?? Infinity) <= 1000 + (options.legacy ? 500 : 0);
-    if (cpuIsBack && last.size.memBytes <= start.memBytes + stepBytes) {
-      backAfterS = seconds() - endedAt;
-      break;
-    }
-    await pause(LOOK_EVERY_MS);
-    last = await look();
-  }
-  screen.end();
-  return {
-    start,
-    peakMemBytes,
-    peakVcpus,
-    loadCode: ended.code,
-    before,
-    after: await guestView(guest),
-    end: last.size,
-    endMilliCpu: last.ladder.requested?.milliCpu ?? 0,
-    backAfterS,
-    stepBytes,
-    log: await agent.log(),
-  };
+  return ended.code;
 }
 
-type Look = () => Promise<{ ladder: { mode: string; reason: string | null } }>;
+type Sight = Readonly<{ ladder: VmLadder; size: TrueSize }>;
+type Look = () => Promise<Sight>;
 
 /** A booting guest is busy: the story starts when whoever decides has found its calm. */
 async function atRest(look: Look, { legacy }: DemoOptions): Promise<void> {

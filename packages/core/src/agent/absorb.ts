@@ -8,6 +8,7 @@ import {
   openLink,
   receiveFrame,
   tickLink,
+  type DownscaleAnswer,
   type LinkNews,
   type LinkStep,
 } from "./link.ts";
@@ -224,68 +225,78 @@ function downscaleAnswered(
   now: MonoMs,
 ): Result {
   const { memory, cpu } = state;
-  const { answer } = news;
-  const isMemory = memory.kind === "asking" && memory.ask === news.ask;
-  const isCpu = cpu.kind === "asking" && cpu.ask === news.ask;
-  if (!isMemory && !isCpu) return [state, []]; // the question no longer stands
-  const what = isMemory
-    ? `memory ${sayMem(memory.toBytes)}`
-    : cpu.kind === "asking"
-      ? sayCpu(cpu.toMilli)
-      : "";
-  if (answer.kind === "agreed") {
-    const say = note("consent-given", `The monitor agreed to ${what}.`, { ask: news.ask });
-    if (isMemory) {
-      const agreed = {
-        kind: "agreed",
-        ask: memory.ask,
-        toBytes: memory.toBytes,
-        since: now,
-      } as const;
-      return [{ ...state, memory: agreed }, [say]];
+  const { ask, answer } = news;
+  if (memory.kind === "asking" && memory.ask === ask) {
+    const what = `memory ${sayMem(memory.toBytes)}`;
+    if (answer.kind === "agreed") {
+      const agreed = { kind: "agreed", ask, toBytes: memory.toBytes, since: now } as const;
+      return [{ ...state, memory: agreed }, [sayAgreed(what, ask)]];
     }
-    if (cpu.kind !== "asking") return [state, []];
-    const agreed = { kind: "agreed", ask: cpu.ask, toMilli: cpu.toMilli, since: now } as const;
-    return [{ ...state, cpu: agreed }, [say]];
-  }
-  const problem =
-    answer.kind === "refused"
-      ? `the monitor refused ${what}: ${answer.status}`
-      : `the monitor did not answer for ${what}: ${answer.problem}`;
-  const say = note(answer.kind === "refused" ? "consent-refused" : "consent-failed", problem, {
-    ask: news.ask,
-  });
-  const wasLowest =
-    (isMemory && memory.isLowest) || (cpu.kind === "asking" && isCpu && cpu.isLowest);
-  const lowest = answer.kind === "refused" && !wasLowest ? answer.lowest : null;
-  const using = state.facts === null ? null : actualOf(state.facts);
-  const overrides =
-    answer.kind === "refused" && using !== null
-      ? downscaleDenied(
-          state.overrides,
-          using,
-          { ...using, ...(isMemory ? { memBytes: memory.toBytes } : {}) },
-          now,
-        )
-      : state.overrides;
-  if (isMemory) {
-    const memoryPace = fellShort(
+    const lowest = memory.isLowest ? null : lowestOf(answer);
+    const denied = wanted(state, { memBytes: memory.toBytes });
+    const { problem, say } = sayRefused(what, ask, answer);
+    const pace = fellShort(
       state.memoryPace,
       "shrink",
       problem,
       now,
       state.timers,
-      lowest?.memBytes ?? null,
+      lowest?.memBytes,
     );
-    return [{ ...state, overrides, memory: { kind: "idle" }, memoryPace }, [say]];
+    const refused = deny(state, answer, denied, now);
+    return [{ ...refused, memory: { kind: "idle" }, memoryPace: pace }, [say]];
   }
-  const cpuPace = fellShort(
-    state.cpuPace,
-    "shrink",
-    problem,
-    now,
-    state.timers,
-    lowest?.milliCpu ?? null,
-  );
-  return [{ ...state, overrides, cpu: { kind: "idle" }, cpuPace }, [say]];
+  if (cpu.kind === "asking" && cpu.ask === ask) {
+    const what = sayCpu(cpu.toMilli);
+    if (answer.kind === "agreed") {
+      const agreed = { kind: "agreed", ask, toMilli: cpu.toMilli, since: now } as const;
+      return [{ ...state, cpu: agreed }, [sayAgreed(what, ask)]];
+    }
+    const lowest = cpu.isLowest ? null : lowestOf(answer);
+    const denied = wanted(state, { milliCpu: cpu.toMilli });
+    const { problem, say } = sayRefused(what, ask, answer);
+    const pace = fellShort(state.cpuPace, "shrink", problem, now, state.timers, lowest?.milliCpu);
+    const refused = deny(state, answer, denied, now);
+    return [{ ...refused, cpu: { kind: "idle" }, cpuPace: pace }, [say]];
+  }
+  return [state, []]; // the question no longer stands
+}
+
+/** What was asked for, with what is wanted anyway of the resource that was not asked about. */
+function wanted(state: VmState, asked: Partial<Size>): Size | null {
+  return state.want === null ? null : { ...state.want, ...asked };
+}
+
+/** The metrics-based algorithm keeps a unit more than was refused, for a while. */
+function deny(
+  state: VmState,
+  answer: DownscaleAnswer,
+  requested: Size | null,
+  now: MonoMs,
+): VmState {
+  if (answer.kind !== "refused" || requested === null || state.facts === null) return state;
+  const current = actualOf(state.facts);
+  return { ...state, overrides: downscaleDenied(state.overrides, current, requested, now) };
+}
+
+function lowestOf(answer: DownscaleAnswer): Size | null {
+  return answer.kind === "refused" ? answer.lowest : null;
+}
+
+function sayAgreed(what: string, ask: number): VmAction {
+  return note("consent-given", `The monitor agreed to ${what}.`, { ask });
+}
+
+function sayRefused(
+  what: string,
+  ask: number,
+  answer: DownscaleAnswer,
+): { problem: string; say: VmAction } {
+  if (answer.kind === "refused") {
+    const problem = `the monitor refused ${what}: ${answer.status}`;
+    return { problem, say: note("consent-refused", problem, { ask }) };
+  }
+  const why = answer.kind === "failed" ? answer.problem : "";
+  const problem = `the monitor did not answer for ${what}: ${why}`;
+  return { problem, say: note("consent-failed", problem, { ask }) };
 }

@@ -90,44 +90,39 @@ export function answerStage(state: VmState, _now: MonoMs): Result {
   const fit = clampToBounds(wished, state.spec.bounds, grid);
   const given = permitOf(state, facts);
   const isHeld = state.identity === "mismatched" || state.refusal !== null;
-  const resource = (
-    isRefused: boolean,
-    wish: number,
-    cell: number,
-    fitted: number,
-    allowed: number,
-    isFixed: boolean,
-  ): Resource => {
-    if (isRefused) return { outcome: "refused" };
-    if (isHeld) return deferred("stuck");
-    if (allowed < fitted) return deferred("node-full");
-    if (fitted < cell)
-      return { outcome: "clamped", reason: isFixed ? "no-memory-device" : "bounds" };
-    if (fitted > cell) return { outcome: "clamped", reason: "bounds" };
-    return wish === cell ? { outcome: "accepted" } : { outcome: "accepted", reason: "grid" };
-  };
-  const resources = {
-    cpu: resource(
-      answerDue.target.milliCpu === null,
-      wished.milliCpu,
-      cpuCellUp(wished.milliCpu, grid),
-      fit.milliCpu,
-      given.milliCpu,
-      false,
-    ),
-    mem: resource(
-      answerDue.target.memBytes === null,
-      wished.memBytes,
-      facts.memoryDevice === null ? wished.memBytes : memCellUp(wished.memBytes, grid),
-      fit.memBytes,
-      given.memBytes,
-      facts.memoryDevice === null,
-    ),
-  };
+  const { target } = answerDue;
+  const isFixed = facts.memoryDevice === null;
+  const cpuCell = cpuCellUp(wished.milliCpu, grid);
+  const memCell = isFixed ? wished.memBytes : memCellUp(wished.memBytes, grid);
+  const cutBy = isFixed ? "no-memory-device" : "bounds";
+  const resources = isHeld
+    ? { cpu: deferred("stuck"), mem: deferred("stuck") }
+    : {
+        cpu: outcomeOf(target.milliCpu, cpuCell, fit.milliCpu, given.milliCpu, "bounds"),
+        mem: outcomeOf(target.memBytes, memCell, fit.memBytes, given.memBytes, cutBy),
+      };
   return [
     answered,
     [scaleResponse(state, answerDue.id, resources, given, etaMs(state, facts, given))],
   ];
+}
+
+/**
+ * How one resource of a wish fares. `wish`: as it came, null when it is no size; `cell`: rounded up to
+ * the grid; `fitted`: within the bounds; `allowed`: what the node permits now.
+ */
+function outcomeOf(
+  wish: number | null,
+  cell: number,
+  fitted: number,
+  allowed: number,
+  cutBy: AgentReason,
+): Resource {
+  if (wish === null) return { outcome: "refused" };
+  if (allowed < fitted) return deferred("node-full");
+  if (fitted < cell) return { outcome: "clamped", reason: cutBy };
+  if (fitted > cell) return { outcome: "clamped", reason: "bounds" };
+  return wish === cell ? { outcome: "accepted" } : { outcome: "accepted", reason: "grid" };
 }
 
 /** Stage: tell the monitor of growth that is really there. Never of memory that is not. */
