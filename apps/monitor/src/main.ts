@@ -2,6 +2,7 @@ import { type Command, readCommand } from "./cli.ts";
 import { type Config, loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problem.ts";
 import { createLog } from "./log.ts";
+import { keepHeapSmall } from "./machine/heap.ts";
 import { protectSelf } from "./machine/protect.ts";
 import { Monitor } from "./monitor.ts";
 import { formatStatus, type Status } from "./shell/status.ts";
@@ -24,11 +25,11 @@ async function main(command: Command): Promise<void> {
 }
 
 async function run(config: Config): Promise<void> {
+  keepHeapSmall();
   const log = createLog(config.logLevel);
   const roots = { proc: "/proc", sys: "/sys" };
   for (const problem of protectSelf(roots.proc)) log.warn(`can't protect myself: ${problem}`);
   const monitor = new Monitor(config, { roots, log, onCrash: () => process.exit(FAILED) });
-  await monitor.start();
   const stop = (signal: string) => {
     log.info({ signal }, "stopping");
     // A second signal finds no handler, and ends the process at once.
@@ -36,6 +37,7 @@ async function run(config: Config): Promise<void> {
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
+  await monitor.start();
 }
 
 async function showStatus(socketPath: string, isJson: boolean): Promise<void> {

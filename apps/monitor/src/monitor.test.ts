@@ -160,12 +160,24 @@ describe("with a version-2 agent", () => {
   test("a shrink is judged by this moment, not by the last tick", async () => {
     // With an hour between samples only the look before the frame can see what has changed.
     const { port } = await start({ memoryEveryMs: 3_600_000, cpuEveryMs: 3_600_000 });
+    machine.set({ totalBytes: 900 * MIB, availableBytes: 850 * MIB });
     const peer = await Peer.shake(port, V2);
     peer.ws.send(report({ actual: { cpu: 1, mem: 1024 * MIB } }));
-    await frameOf(peer, "ScaleRequest");
-    machine.set({ totalBytes: 900 * MIB, anonBytes: 700 * MIB, availableBytes: 150 * MIB });
-    peer.ws.send(downscale(1, 512, 4));
-    expect(await frameOf(peer, "DownscaleResult")).toMatchObject({ Ok: false, id: 4 });
+    // Each of these is a look; the policy wants to have seen more than one.
+    const answer = await until("a shrink is agreed to", async () => {
+      const from = peer.frames.length;
+      peer.ws.send(downscale(1, 768, 4));
+      const result = await frameOf(peer, "DownscaleResult", from);
+      return result.Ok === true ? result : null;
+    });
+    expect(answer).toMatchObject({ Ok: true, id: 4 });
+    machine.set({ anonBytes: 700 * MIB, availableBytes: 150 * MIB });
+    const from = peer.frames.length;
+    await until("the last look is no longer fresh", () => {
+      peer.ws.send(downscale(1, 768, 6));
+      const text = peer.frames.slice(from).find((frame) => frame.includes('"Ok":false'));
+      return text ?? null;
+    });
   });
 
   test("nonsense is answered, counted, and in the end too much", async () => {

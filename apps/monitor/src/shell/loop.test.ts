@@ -117,6 +117,7 @@ test("an event that an action causes waits until the step is done", () => {
   }).start();
   loop.feed({ kind: "link-opened", link: 1, version: 2, features: [] });
   loop.onFrame(1, '{"content":{},"type":"HealthCheck","id":2}');
+  expect(crash).toBeNull();
   expect(loop.state.session).toBeNull();
 });
 
