@@ -13,6 +13,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test-e2e/**/*.test.ts"],
+          globalSetup: "test-e2e/harness/global-setup.ts",
           // Guests are heavy: two cores carry one or two of them, so files run one after another.
           fileParallelism: false,
           testTimeout: 180_000,

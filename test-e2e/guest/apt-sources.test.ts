@@ -34,6 +34,36 @@ test.for([
     want: [`deb [${KEY}] http://mirror.invalid/debian bookworm main`],
   },
   {
+    name: "a newer Debian's",
+    entries: readStanzas(DEB822.replaceAll("bookworm", "trixie")),
+    want: [
+      `deb [${KEY}] http://mirror.invalid/debian bookworm main`,
+      `deb [${KEY}] http://mirror.invalid/debian bookworm-updates main`,
+      `deb [${KEY}] http://mirror.invalid/debian-security bookworm-security main`,
+    ],
+  },
+  {
+    name: "two releases and a rank",
+    entries: readOneLiners(
+      ["bookworm", "trixie", "stable", "sid"]
+        .map((suite) => `deb http://mirror.invalid/debian ${suite} main`)
+        .join("\n"),
+    ),
+    want: [`deb [${KEY}] http://mirror.invalid/debian bookworm main`],
+  },
+  {
+    name: "backports",
+    entries: readOneLiners("deb http://mirror.invalid/debian trixie-backports main"),
+    want: [],
+  },
+  {
+    name: "a newer Debian's key",
+    entries: readOneLiners(
+      "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.pgp] http://mirror.invalid/debian trixie main",
+    ),
+    want: [`deb [${KEY}] http://mirror.invalid/debian bookworm main`],
+  },
+  {
     name: "another vendor's key",
     entries: readOneLiners(
       "deb [arch=amd64 signed-by=/k/docker.gpg] http://x.invalid bookworm main",

@@ -4,7 +4,9 @@ import { join } from "node:path";
 
 export const SUITE = "bookworm";
 const DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const SUITES = [SUITE, `${SUITE}-updates`, `${SUITE}-security`];
+/** Debian's suites by name and by rank. One place serves them all: on a newer machine it has the guest's too. */
+const DEBIAN_SUITE =
+  /^(?:bookworm|trixie|forky|sid|(?:old)*stable|testing|unstable)(-updates|-security)?$/;
 
 type Entry = Readonly<{
   types: readonly string[];
@@ -15,15 +17,14 @@ type Entry = Readonly<{
   signedBy: string | null;
 }>;
 
-/** The machine's Debian sources as one-line entries; what others serve beside Debian is left out. */
+/** The machine's Debian sources as one-line entries for the guest's suite; what others serve beside Debian is left out. */
 export function debianSources(aptDir = "/etc/apt"): string[] {
-  const lines = readSourceFiles(aptDir).flatMap(({ path, text }) =>
-    debianLines(path.endsWith(".sources") ? readStanzas(text) : readOneLiners(text)),
+  const entries = readSourceFiles(aptDir).flatMap(({ path, text }) =>
+    path.endsWith(".sources") ? readStanzas(text) : readOneLiners(text),
   );
+  const lines = debianLines(entries);
   if (!lines.some((line) => line.includes(` ${SUITE} `))) {
-    throw new Error(
-      `${aptDir}/sources.list* name no Debian ${SUITE}: the image can't be built here`,
-    );
+    throw new Error(`${aptDir}/sources.list* name no Debian: the guest image can't be built here`);
   }
   return lines;
 }
@@ -77,17 +78,25 @@ export function readOneLiners(text: string): Entry[] {
   });
 }
 
-/** What is Debian's own: by suite, component and, where it is said, by key. */
+/** What is Debian's own, by suite, component and, where it is said, by key: for the guest's suite. */
 export function debianLines(entries: readonly Entry[]): string[] {
-  return entries.flatMap(({ types, uris, suites, components, signedBy }) => {
+  const lines = entries.flatMap(({ types, uris, suites, components, signedBy }) => {
     const isDebian = signedBy === null || signedBy.includes("debian-archive-");
     if (!isDebian || !types.includes("deb") || !components.includes("main")) return [];
     return suites
-      .filter((suite) => SUITES.includes(suite))
+      .flatMap((suite) => guestSuite(suite) ?? [])
       .flatMap((suite) =>
         uris.map((uri) => `deb [signed-by=${DEBIAN_KEYRING}] ${uri} ${suite} main`),
       );
   });
+  // A machine may name two releases.
+  return [...new Set(lines)];
+}
+
+/** "trixie-security" is "bookworm-security" to the guest; null for what is not Debian's. */
+function guestSuite(suite: string): string | null {
+  const match = DEBIAN_SUITE.exec(suite);
+  return match === null ? null : `${SUITE}${match[1] ?? ""}`;
 }
 
 function readOrNull<T>(read: () => T): T | null {

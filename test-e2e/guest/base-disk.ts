@@ -1,6 +1,7 @@
 // The guest's root disk: Debian's smallest, PostgreSQL, and the node that runs this very file.
-import { copyFileSync, existsSync, mkdirSync, realpathSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, realpathSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { addNode } from "./add-node.ts";
 import { debianSources, SUITE } from "./apt-sources.ts";
 import { cached } from "./cache.ts";
 import { run } from "./run.ts";
@@ -48,8 +49,11 @@ export async function ensureBaseDisk(): Promise<string> {
     keep: 2,
     what: `disk with Debian ${SUITE}, PostgreSQL 15 and node ${process.version}`,
     build: async (dir) => {
+      if (process.getuid?.() !== 0) {
+        throw new Error('building the guest image needs root: run it as "sudo make ..."');
+      }
       const root = join(dir, "root");
-      await run("mmdebstrap", [...MMDEBSTRAP, ...(await aptProxies()), SUITE, root, "-"], {
+      await run("mmdebstrap", [...MMDEBSTRAP, ...(await aptSettings()), SUITE, root, "-"], {
         input: `${debianSources().join("\n")}\n`,
       });
       for (const path of DROPPED) rmSync(join(root, path), { recursive: true, force: true });
@@ -69,21 +73,12 @@ export async function makeDisk(root: string, file: string, size: string): Promis
   await run("mkfs.ext4", [...MKFS, "-d", root, file]);
 }
 
-/** mmdebstrap does not read the machine's apt configuration, where a proxy may be named. */
-async function aptProxies(): Promise<string[]> {
+/** mmdebstrap does not read the machine's apt configuration, where a proxy or a frozen mirror may be named. */
+async function aptSettings(): Promise<string[]> {
   const settings = (await run("apt-config", ["dump"])).split("\n");
   return settings
-    .filter((line) => /^Acquire::https?::proxy /i.test(line) && !line.includes('""'))
+    .filter(
+      (line) => /^Acquire::(https?::proxy|check-valid-until) /i.test(line) && !line.includes('""'),
+    )
     .map((line) => `--aptopt=${line}`);
-}
-
-/** node with those of its libraries that the guest has not. */
-async function addNode(root: string, node: string): Promise<void> {
-  copyFileSync(node, join(root, "usr/bin/node"));
-  const libraries = (await run("ldd", [node])).matchAll(/\/\S+/g);
-  for (const [library] of libraries) {
-    if (existsSync(join(root, library))) continue;
-    mkdirSync(join(root, library, ".."), { recursive: true });
-    copyFileSync(realpathSync(library), join(root, library));
-  }
 }

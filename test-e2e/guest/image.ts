@@ -7,11 +7,10 @@ export type GuestImage = Readonly<{ kernel: Kernel; baseDisk: string; toolsDisk:
 
 /** Builds what is missing: about a minute and a half the first time, nothing after. */
 export async function ensureGuest(monitorBundle?: string): Promise<GuestImage> {
-  return {
-    kernel: await ensureKernel(),
-    baseDisk: await ensureBaseDisk(),
-    toolsDisk: await ensureToolsDisk(monitorBundle),
-  };
+  // First what may be refused, see base-disk.ts.
+  const baseDisk = await ensureBaseDisk();
+  const toolsDisk = await ensureToolsDisk(monitorBundle);
+  return { kernel: await ensureKernel(), baseDisk, toolsDisk };
 }
 
 if (import.meta.filename === process.argv[1]) {

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync 
 import { writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { cached, FILES_DIR } from "./cache.ts";
+import { PrivateApt } from "./private-apt.ts";
 import { run } from "./run.ts";
 
 const KERNEL_PACKAGE = "linux-image-cloud-amd64";
@@ -13,7 +14,7 @@ const BUSYBOX = "/bin/busybox";
 export type Kernel = Readonly<{ vmlinux: string; initramfs: string; manifest: KernelManifest }>;
 export type KernelManifest = Readonly<{ package: string; packageVersion: string; release: string }>;
 
-/** The kernel that the machine's apt offers when it is first asked for; kept until the recipe changes. */
+/** The kernel that the guest's Debian offers when it is first asked for; kept until the recipe changes. */
 export async function ensureKernel(): Promise<Kernel> {
   const init = join(FILES_DIR, "initramfs-init");
   const dir = await cached({
@@ -36,19 +37,11 @@ export async function ensureKernel(): Promise<Kernel> {
 }
 
 async function fetchKernel(dir: string, unpacked: string): Promise<KernelManifest> {
-  const download = async () => {
-    const depends = await run("apt-cache", ["depends", "--important", KERNEL_PACKAGE]);
-    const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-    if (name === undefined) throw new Error(`apt knows no kernel behind ${KERNEL_PACKAGE}`);
-    // The sandbox user could not write to our folder.
-    await run("apt-get", ["-q", "-o", "APT::Sandbox::User=root", "download", name], { cwd: dir });
-    return name;
-  };
-  // Lists are absent in fresh containers, and name packages that are gone when they are old.
-  const name = await download().catch(async () => {
-    await run("apt-get", ["-q", "update"]);
-    return await download();
-  });
+  const aptDir = join(dir, "apt");
+  const apt = await PrivateApt.open(aptDir);
+  const name = await apt.firstDependency(KERNEL_PACKAGE, /^linux-image-/);
+  await apt.download(name, dir);
+  rmSync(aptDir, { recursive: true });
   const deb = readdirSync(dir).find((file) => file.endsWith(".deb"));
   if (deb === undefined) throw new Error(`apt-get download ${name} left no file`);
   await run("dpkg-deb", ["-x", join(dir, deb), unpacked]);

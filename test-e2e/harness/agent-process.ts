@@ -1,11 +1,11 @@
 // The real agent as its own process, from its bundle: started with a configuration, watched by its status and its log.
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { makeRunDir } from "./cleanup.ts";
 import { until } from "./until.ts";
 
 export const AGENT_BUNDLE = "dist/selfscale-agent.cjs";
@@ -29,6 +29,9 @@ export type VmLadder = Readonly<{
   legacyGoal: number | null;
   problems: readonly string[];
   link: Readonly<{ state: string; version: number | null; identity: string }>;
+  counters: Readonly<Record<string, number>>;
+  /** What the log says once, counted: the same again in a row is one note more often. */
+  notes: readonly Readonly<{ reason: string; message: string; times: number }>[];
 }>;
 export type SizeView = Readonly<{ milliCpu: number; memBytes: number }>;
 
@@ -46,7 +49,7 @@ export class AgentProcess {
 
   /** Starts the bundle with this configuration (its `socket` is chosen here). */
   static async start(config: Record<string, unknown>): Promise<AgentProcess> {
-    const agent = new AgentProcess(await mkdtemp(join(tmpdir(), "selfscale-agent-")), config);
+    const agent = new AgentProcess(await makeRunDir("agent"), config);
     await agent.launch();
     return agent;
   }
@@ -62,7 +65,9 @@ export class AgentProcess {
     Object.assign(this.config, changes);
     const path = join(this.dir, "agent.yaml");
     await writeFile(path, stringify(this.config));
-    const child = spawn(process.execPath, [AGENT_BUNDLE, "--config", path], {
+    const agent = [process.execPath, AGENT_BUNDLE, "--config", path];
+    // Killed by the kernel if we are; setpriv keeps the pid.
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", ...agent], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     child.stderr.pipe(createWriteStream(this.logPath, { flags: "a" }));

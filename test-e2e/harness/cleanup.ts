@@ -1,14 +1,17 @@
 // Nothing may outlive a test run: QEMU dies with its parent (see qemu.ts), the rest is removed here.
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive } from "../guest/cache.ts";
 import { cgroupParent, removeCgroup } from "./cgroup.ts";
 
-const PREFIX = "selfscale-guest-";
+const PREFIXES = { guest: "selfscale-guest-", agent: "selfscale-agent-" };
 /** How long a killed QEMU may take to leave its cgroup. */
 const LEAVE_DEADLINE_MS = 2_000;
+const PARENT_CHECK_MS = 500;
+/** Before anything can have killed it. */
+const PARENT = process.ppid;
 
 /** What one guest owns on this machine. */
 export type Belongings = { pid: number | null; runDir: string; cgroup: string | null };
@@ -16,10 +19,10 @@ export type Belongings = { pid: number | null; runDir: string; cgroup: string | 
 const owned = new Set<Belongings>();
 let isHooked = false;
 
-/** A folder for one guest's sockets and logs: only ours to read, and named by its owner. */
-export async function makeRunDir(): Promise<string> {
+/** A folder for sockets and logs of one guest or agent: only ours to read, and named by its owner. */
+export async function makeRunDir(what: keyof typeof PREFIXES = "guest"): Promise<string> {
   removeLeftovers();
-  return await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  return await mkdtemp(join(tmpdir(), `${PREFIXES[what]}${process.pid}-`));
 }
 
 /** From now on `disown` or the end of this process ends and removes it. */
@@ -45,7 +48,8 @@ export function removeLeftovers(): void {
     return pid > 0 && !isAlive(pid);
   };
   for (const name of readdirSync(tmpdir())) {
-    if (isLeft(name, PREFIX)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    const isOurs = Object.values(PREFIXES).some((prefix) => isLeft(name, prefix));
+    if (isOurs) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
   const parent = cgroupParent();
   if (parent === null) return;
@@ -67,6 +71,31 @@ function hookExit(): void {
       // The default action, which our listener replaced, tells the parent why we ended.
       process.kill(process.pid, signal);
     });
+  }
+  onParentGone(() => {
+    removeAll();
+    // Not process.exit: vitest puts its own in that place.
+    process.kill(process.pid, "SIGKILL");
+  });
+}
+
+/**
+ * vitest and tsx run tests in a child that goes on alone when they are killed, and the guests with it.
+ * A shell that ends is no such parent: what it left in the background is meant to go on.
+ */
+function onParentGone(end: () => void): void {
+  if (!isSameProgram(PARENT)) return;
+  setInterval(() => {
+    if (process.ppid !== PARENT) end();
+  }, PARENT_CHECK_MS).unref();
+}
+
+function isSameProgram(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) === readlinkSync("/proc/self/exe");
+  } catch {
+    // Another user's, or gone.
+    return false;
   }
 }
 

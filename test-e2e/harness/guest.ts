@@ -1,12 +1,12 @@
 // A real VM for a test: started from a saved state, looked into, ended without a trace.
 import { join } from "node:path";
-import { QmpClient } from "@selfscale/qmp";
-import { ensureGuest } from "../guest/image.ts";
+import { ensureGuest, type GuestImage } from "../guest/image.ts";
 import { findAccelerator } from "./accelerator.ts";
 import { cgroupUnavailable, makeCgroup } from "./cgroup.ts";
 import { makeRunDir } from "./cleanup.ts";
 import { execInGuest, type ExecOptions, type ExecResult } from "./exec-channel.ts";
-import { freePorts, type Machine, type Ports, Qemu, SOCKETS } from "./qemu.ts";
+import { type Ports } from "./ports.ts";
+import { type Machine, Qemu, SOCKETS } from "./qemu.ts";
 import { waitForMonitor, waitUntilReady } from "./ready.ts";
 import { ensureState, type SavedState } from "./saved-state.ts";
 import { until } from "./until.ts";
@@ -30,6 +30,8 @@ export type GuestOptions = Readonly<{
   monitorBundle?: string;
   /** false boots, which takes ten times as long. */
   restore?: boolean;
+  /** Takes over the sockets and ports of this one, whose QEMU has ended. Kill both: they share a folder. */
+  successorOf?: Guest;
 }>;
 
 const UUIDS = {
@@ -40,25 +42,33 @@ const UUIDS = {
 /** How long a clean shutdown may take before it becomes an unclean one. */
 const SHUTDOWN_WITHIN_MS = 20_000;
 
-/** Resolves when its monitor and its PostgreSQL answer. */
-export async function startGuest(options: GuestOptions): Promise<Guest> {
+type Prepared = Readonly<{ machine: Machine; image: GuestImage; state: SavedState | null }>;
+
+/** Builds what a guest is started from, if it is not there: minutes the first time, then milliseconds. */
+export async function prepareGuest(options: Omit<GuestOptions, "name">): Promise<Prepared> {
   const { memMiB = 512, maxMemMiB = 2560, cpus = 1, maxCpus = 4, identity = "a" } = options;
   const image = await ensureGuest(options.monitorBundle);
   const accelerator = await findAccelerator(image.kernel);
-  const uuid = UUIDS[identity];
-  const machine: Machine = { memMiB, maxMemMiB, cpus, maxCpus, uuid, accelerator };
+  const machine = { memMiB, maxMemMiB, cpus, maxCpus, uuid: UUIDS[identity], accelerator };
   const state = options.restore === false ? null : await ensureState(machine, image);
-  const ports = await freePorts();
-  const runDir = await makeRunDir();
+  return { machine, image, state };
+}
+
+/** Resolves when its monitor and its PostgreSQL answer. */
+export async function startGuest(options: GuestOptions): Promise<Guest> {
+  const { machine, image, state } = await prepareGuest(options);
+  const before = options.successorOf?.place ?? null;
+  const ports = before?.ports ?? null;
+  const runDir = before?.runDir ?? (await makeRunDir());
   const cgroup =
     options.cgroup === true ? makeCgroup(`selfscale-${process.pid}-${options.name}`) : null;
   const disk = state?.disk ?? ({ file: image.baseDisk, format: "raw", isKept: false } as const);
   const stateFile = state?.ram ?? null;
   const qemu = await Qemu.launch({ machine, image, runDir, ports, disk, stateFile, cgroup });
-  const guest = new Guest(qemu, { name: options.name, uuid, ports, cgroup });
+  const guest = new Guest(qemu, { name: options.name, uuid: machine.uuid, cgroup });
   try {
     if (state !== null) await resume(qemu, state);
-    await waitUntilReady(qemu, ports);
+    await waitUntilReady(qemu);
     // The state's clock stands where it was saved, perhaps days ago.
     if (state !== null) await guest.exec(`date -s @${(Date.now() / 1000).toFixed(3)}`);
     if (options.monitorArgs !== undefined) await guest.restartMonitor(options.monitorArgs);
@@ -71,11 +81,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
 
 /** Lets a loaded state run: it was stopped when it was saved. */
 async function resume(qemu: Qemu, state: SavedState): Promise<void> {
-  const socket = `unix:${join(qemu.runDir, SOCKETS.harness)}`;
-  const qmp = await until("QEMU opens its socket", async () => {
-    if (qemu.isGone) throw new Error(`QEMU ended: ${qemu.complaints()}`);
-    return await QmpClient.connect(socket).catch(() => null);
-  });
+  const qmp = await qemu.connect();
   await until(`QEMU loaded ${state.ram}`, async () => {
     if (qemu.isGone) throw new Error(`QEMU ended: ${qemu.complaints()}`);
     return (await qmp.execute("query-status", {})).status !== "inmigrate";
@@ -84,7 +90,7 @@ async function resume(qemu: Qemu, state: SavedState): Promise<void> {
   qmp.close();
 }
 
-type GuestFacts = Readonly<{ name: string; uuid: string; ports: Ports; cgroup: string | null }>;
+type GuestFacts = Readonly<{ name: string; uuid: string; cgroup: string | null }>;
 
 export class Guest {
   readonly name: string;
@@ -103,9 +109,9 @@ export class Guest {
   /** Absolute path of the cgroup that QEMU is in. */
   readonly cgroup: string | null;
   readonly #qemu: Qemu;
-  readonly #ports: Ports;
 
-  constructor(qemu: Qemu, { name, uuid, ports, cgroup }: GuestFacts) {
+  constructor(qemu: Qemu, { name, uuid, cgroup }: GuestFacts) {
+    const { ports } = qemu;
     this.name = name;
     this.pid = qemu.pid;
     this.uuid = uuid;
@@ -116,12 +122,16 @@ export class Guest {
     this.truthPath = join(qemu.runDir, SOCKETS.truth);
     this.cgroup = cgroup;
     this.#qemu = qemu;
-    this.#ports = ports;
+  }
+
+  /** What a successor takes over. */
+  get place(): Readonly<{ runDir: string; ports: Ports }> {
+    return { runDir: this.#qemu.runDir, ports: this.#qemu.ports };
   }
 
   /** Runs a shell command as root in the guest. Throws ExecError if there is no whole answer in time. */
   async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
-    return await execInGuest(this.#ports.exec, command, options);
+    return await execInGuest(this.#qemu.ports.exec, command, options);
   }
 
   /** Ends the monitor and waits for its successor, which gets these arguments too. */
@@ -129,7 +139,7 @@ export class Guest {
     const words = args.map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ");
     const { code, stderr } = await this.exec(`restart-monitor ${words}`);
     if (code !== 0) throw new Error(`the monitor was not restarted: ${stderr}`);
-    await waitForMonitor(this.#qemu, this.#ports);
+    await waitForMonitor(this.#qemu);
   }
 
   /** What the guest wrote to its serial console. */
@@ -146,7 +156,7 @@ export class Guest {
   async stop(): Promise<void> {
     const timer = setTimeout(() => void this.kill(), SHUTDOWN_WITHIN_MS);
     try {
-      const qmp = await QmpClient.connect(`unix:${join(this.#qemu.runDir, SOCKETS.harness)}`);
+      const qmp = await this.#qemu.connect();
       await qmp.execute("system_powerdown", {});
       await this.#qemu.exited;
     } finally {

@@ -1,11 +1,13 @@
 // One QEMU process: its arguments, its start, its end. Knows nothing of what runs inside.
 import { spawn, type ChildProcess } from "node:child_process";
 import { openSync, closeSync, readFileSync } from "node:fs";
-import { createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
+import { QmpClient } from "@selfscale/qmp";
 import { type GuestImage } from "../guest/image.ts";
 import { run } from "../guest/run.ts";
 import { disown, type Belongings, own } from "./cleanup.ts";
+import { forwardArgs, parseForwards, type Ports } from "./ports.ts";
+import { until } from "./until.ts";
 
 const QEMU = "qemu-system-x86_64";
 
@@ -18,10 +20,6 @@ export type Machine = Readonly<{
   uuid: string;
   accelerator: "kvm" | "tcg";
 }>;
-
-/** The guest's ports as they appear on 127.0.0.1. */
-export type Ports = Readonly<{ monitor: number; metrics: number; postgres: number; exec: number }>;
-const GUEST_PORTS: Ports = { monitor: 10301, metrics: 9100, postgres: 5432, exec: 10400 };
 
 /** In the run folder: for the agent, for a test's own look, for starting and stopping the guest. */
 export const SOCKETS = { agent: "qmp.sock", truth: "truth.sock", harness: "harness.sock" };
@@ -65,7 +63,8 @@ export type LaunchOptions = Readonly<{
   machine: Machine;
   image: GuestImage;
   runDir: string;
-  ports: Ports;
+  /** null: QEMU takes free ones. */
+  ports: Ports | null;
   disk: Disk;
   /** A state written by `migrate`; null boots. */
   stateFile: string | null;
@@ -74,16 +73,14 @@ export type LaunchOptions = Readonly<{
 
 /** The rest of the command line: files, sockets and ports of this one run. */
 function runArgs({ image, runDir, ports, disk, stateFile }: LaunchOptions): string[] {
-  const forwards = (Object.keys(GUEST_PORTS) as (keyof Ports)[]).map(
-    (name) => `,hostfwd=tcp:127.0.0.1:${ports[name]}-:${GUEST_PORTS[name]}`,
-  );
   const drive = (id: string, { file, format, isKept }: Disk) =>
     `id=${id},if=none,file=${comma(file)},format=${format},cache=unsafe,discard=unmap` +
     (isKept ? "" : ",snapshot=on");
   const tools: Disk = { file: image.toolsDisk, format: "raw", isKept: false };
   return [
     ...["-kernel", image.kernel.vmlinux, "-initrd", image.kernel.initramfs],
-    ...["-netdev", `user,id=n0${forwards.join("")}`],
+    // restrict: the guest reaches nothing, only the forwarded ports lead into it.
+    ...["-netdev", `user,id=n0,restrict=on${forwardArgs(ports)}`],
     ...["-drive", drive("base", disk), "-drive", drive("tools", tools)],
     ...["-chardev", `file,id=console,path=${comma(join(runDir, "console.log"))}`],
     ...["-serial", "chardev:console"],
@@ -103,6 +100,7 @@ export class Qemu {
   /** Resolves when the process is gone, with its exit code or signal. */
   readonly exited: Promise<number | string>;
   readonly #belongings: Belongings;
+  #ports: Ports | null = null;
   #isGone = false;
 
   private constructor(child: ChildProcess, pid: number, belongings: Belongings) {
@@ -138,7 +136,29 @@ export class Qemu {
     const pid = child.pid;
     if (pid === undefined) throw new Error("QEMU has no pid");
     belongings.pid = pid;
-    return new Qemu(child, pid, belongings);
+    const qemu = new Qemu(child, pid, belongings);
+    try {
+      qemu.#ports = options.ports ?? (await qemu.#askPorts());
+    } catch (error) {
+      await qemu.kill();
+      throw error;
+    }
+    return qemu;
+  }
+
+  get ports(): Ports {
+    if (this.#ports === null) throw new Error("QEMU has not told its ports");
+    return this.#ports;
+  }
+
+  /** A connection of the harness's own. Close it: QEMU talks to one client per socket. */
+  async connect(): Promise<QmpClient> {
+    return await until("QEMU opens its socket", async () => {
+      if (this.#isGone) throw new Error(`QEMU ended: ${this.complaints()}`);
+      return await QmpClient.connect(`unix:${join(this.runDir, SOCKETS.harness)}`).catch(
+        () => null,
+      );
+    });
   }
 
   get isGone(): boolean {
@@ -155,6 +175,18 @@ export class Qemu {
     return readFileSync(join(this.runDir, "console.log"), "utf8").replaceAll("\r", "");
   }
 
+  async #askPorts(): Promise<Ports> {
+    const qmp = await this.connect();
+    try {
+      return await until("QEMU tells its ports", async () => {
+        const question = { "command-line": "info usernet" };
+        return parseForwards(String(await qmp.executeUntyped("human-monitor-command", question)));
+      });
+    } finally {
+      qmp.close();
+    }
+  }
+
   /** Ends it at once and removes what it had. */
   async kill(): Promise<void> {
     if (!this.#isGone) process.kill(this.pid, "SIGKILL");
@@ -166,23 +198,6 @@ export class Qemu {
 /** The version, for the key of a saved state. */
 export async function qemuVersion(): Promise<string> {
   return (await run(QEMU, ["--version"])).split("\n")[0] ?? "";
-}
-
-/** Free ports of 127.0.0.1, all different. Between here and QEMU's bind another could take one: rare, and loud. */
-export async function freePorts(): Promise<Ports> {
-  const servers = await Promise.all(Object.keys(GUEST_PORTS).map(listenAnywhere));
-  const numbers = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  const names = Object.keys(GUEST_PORTS);
-  return Object.fromEntries(names.map((name, index) => [name, numbers[index]])) as Ports;
-}
-
-async function listenAnywhere(): Promise<Server> {
-  const server = createServer();
-  return await new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => resolve(server));
-  });
 }
 
 /** QEMU splits its options at commas. */

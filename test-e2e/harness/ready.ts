@@ -1,7 +1,8 @@
 // When a guest that was just started can be used.
 import { get } from "node:http";
 import { execInGuest } from "./exec-channel.ts";
-import { type Ports, type Qemu } from "./qemu.ts";
+import { type Ports } from "./ports.ts";
+import { type Qemu } from "./qemu.ts";
 import { until } from "./until.ts";
 
 /**
@@ -13,9 +14,10 @@ const TRY_MS = 1_500;
 const READY_WITHIN_MS = 120_000;
 
 /** Waits for answers of the exec channel, PostgreSQL and the monitor. */
-export async function waitUntilReady(qemu: Qemu, ports: Ports): Promise<void> {
+export async function waitUntilReady(qemu: Qemu): Promise<void> {
   const ask = (what: string, answers: () => Promise<boolean>) =>
     waitWhileAlive(qemu, what, answers);
+  const { ports } = qemu;
   await ask("exec channel", () => isTrue(ports, "true"));
   await Promise.all([
     ask("PostgreSQL", () => isTrue(ports, "psql -h /run/postgresql -U postgres -XAtqc 'select 1'")),
@@ -24,8 +26,8 @@ export async function waitUntilReady(qemu: Qemu, ports: Ports): Promise<void> {
 }
 
 /** Waits for the monitor alone, after it was restarted. */
-export async function waitForMonitor(qemu: Qemu, ports: Ports): Promise<void> {
-  await waitWhileAlive(qemu, "monitor", () => answersHttp(ports.monitor));
+export async function waitForMonitor(qemu: Qemu): Promise<void> {
+  await waitWhileAlive(qemu, "monitor", () => answersHttp(qemu.ports.monitor));
 }
 
 async function waitWhileAlive(

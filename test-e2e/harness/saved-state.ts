@@ -1,21 +1,13 @@
 // A booted, settled guest on disk: tests start from it in two seconds instead of twenty.
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { QmpClient } from "@selfscale/qmp";
+import { type QmpClient } from "@selfscale/qmp";
 import { cached } from "../guest/cache.ts";
 import { type GuestImage } from "../guest/image.ts";
 import { run } from "../guest/run.ts";
 import { makeRunDir } from "./cleanup.ts";
 import { execInGuest } from "./exec-channel.ts";
-import {
-  type Disk,
-  freePorts,
-  type Machine,
-  machineArgs,
-  Qemu,
-  qemuVersion,
-  SOCKETS,
-} from "./qemu.ts";
+import { type Disk, type Machine, machineArgs, Qemu, qemuVersion } from "./qemu.ts";
 import { waitUntilReady } from "./ready.ts";
 import { until } from "./until.ts";
 
@@ -25,7 +17,7 @@ export type SavedState = Readonly<{ ram: string; disk: Disk }>;
 /** The saved state of this machine, made by booting it if there is none. */
 export async function ensureState(machine: Machine, image: GuestImage): Promise<SavedState> {
   const { kernel, baseDisk, toolsDisk } = image;
-  const files = [kernel.vmlinux, kernel.initramfs, baseDisk, toolsDisk];
+  const files = [kernel.vmlinux, kernel.initramfs, baseDisk, toolsDisk].flatMap(identity);
   const dir = await cached({
     name: "state",
     key: [await qemuVersion(), ...machineArgs(machine), ...files],
@@ -41,24 +33,31 @@ export async function ensureState(machine: Machine, image: GuestImage): Promise<
   return { ram: join(dir, "ram"), disk };
 }
 
+/** A disk built again from the same recipe has the same path and other blocks: RAM must not meet it. */
+function identity(file: string): string[] {
+  const { size, mtimeNs } = statSync(file, { bigint: true });
+  return [file, `${size}`, `${mtimeNs}`];
+}
+
 async function bootAndSave(
   machine: Machine,
   image: GuestImage,
   overlay: string,
   ram: string,
 ): Promise<void> {
-  const ports = await freePorts();
   const runDir = await makeRunDir();
   const disk: Disk = { file: overlay, format: "qcow2", isKept: true };
   const qemu = await Qemu.launch({
-    ...{ machine, image, runDir, ports, disk },
+    ...{ machine, image, runDir, disk, ports: null },
     ...{ stateFile: null, cgroup: null },
   });
   try {
-    await waitUntilReady(qemu, ports);
-    const settled = await execInGuest(ports.exec, "wait-settled && sync", { timeoutMs: 90_000 });
+    await waitUntilReady(qemu);
+    const settled = await execInGuest(qemu.ports.exec, "wait-settled && sync", {
+      timeoutMs: 90_000,
+    });
     if (settled.code !== 0) throw new Error("the guest did not come to rest after its boot");
-    const qmp = await QmpClient.connect(`unix:${join(runDir, SOCKETS.harness)}`);
+    const qmp = await qemu.connect();
     await save(qmp, ram);
     qmp.close();
   } finally {

@@ -105,34 +105,38 @@ describe("a restored guest", () => {
   });
 });
 
-test("a guest does not outlive its parent, however that ends", async () => {
+test.for([
+  { whose: "its parent", wrapper: [] },
+  // As vitest and tsx do it: what they start does not end with them.
+  { whose: "its parent's parent", wrapper: ["node_modules/tsx/dist/cli.mjs"] },
+])("a guest does not outlive $whose, however that ends", async ({ wrapper }) => {
   const module = pathToFileURL(`${import.meta.dirname}/guest.ts`).href;
   const script = `
     const { startGuest } = await import(${JSON.stringify(module)});
     const guest = await startGuest({ name: "orphan" });
-    console.log("pid " + guest.pid);
+    console.log("parent " + process.pid + " guest " + guest.pid);
     setInterval(() => undefined, 1000);`;
-  const parent = spawn(
+  const loader = wrapper.length === 0 ? ["--import", "tsx"] : [];
+  const killed = spawn(
     process.execPath,
-    ["--import", "tsx", "--input-type=module", "--eval", script],
+    [...wrapper, ...loader, "--input-type=module", "--eval", script],
     { cwd: REPOSITORY, stdio: ["ignore", "pipe", "inherit"] },
   );
-  onTestFinished(() => void parent.kill("SIGKILL"));
+  onTestFinished(() => void killed.kill("SIGKILL"));
   let printed = "";
-  parent.stdout.setEncoding("utf8").on("data", (chunk: string) => (printed += chunk));
-  const pid = await until("it started a guest", () => {
-    if (parent.exitCode !== null) throw new Error("it ended without starting a guest");
-    return /pid (\d+)\n/.exec(printed)?.[1];
-  }).then(Number);
-  expect(isAlive(pid)).toBe(true);
-  parent.kill("SIGKILL");
-  await until("the guest is gone", () => !isAlive(pid));
-  // Its folder can't go with it; the next to start a guest removes it.
-  const folders = () =>
-    readdirSync(tmpdir()).filter((name) => name.includes(`-${parent.pid ?? 0}-`));
-  expect(folders()).not.toEqual([]);
+  killed.stdout.setEncoding("utf8").on("data", (chunk: string) => (printed += chunk));
+  const [, parent = "", pid = ""] = await until("it started a guest", () => {
+    if (killed.exitCode !== null) throw new Error("it ended without starting a guest");
+    return /parent (\d+) guest (\d+)\n/.exec(printed);
+  });
+  expect(isAlive(Number(pid))).toBe(true);
+  expect(Number(parent) === killed.pid).toBe(wrapper.length === 0);
+  killed.kill("SIGKILL");
+  await until("the guest is gone", () => !isAlive(Number(pid)));
+  await until("its parent is gone", () => !isAlive(Number(parent)));
+  // Its folder may be left; the next to start a guest removes it.
   removeLeftovers();
-  expect(folders()).toEqual([]);
+  expect(readdirSync(tmpdir()).filter((name) => name.includes(`-${parent}-`))).toEqual([]);
 });
 
 async function resizeTo(truth: Truth, mib: number): Promise<void> {

@@ -1,0 +1,170 @@
+// What monitor and agent cost while nothing happens.
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { get } from "node:http";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Guest } from "../harness/guest.ts";
+import { until } from "../harness/until.ts";
+import { withStack } from "./rig.ts";
+import { atMost, type Section } from "./table.ts";
+
+const MONITOR_BUNDLE = "dist/selfscale-monitor.cjs";
+/** As in test-e2e/guest/files/supervise-monitor. */
+const NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48", "--v8-pool-size=0"];
+/** Memory every 100 ms and CPU every 250 ms, the defaults. */
+const SAMPLES_PER_SECOND = 10 + 4;
+/** sysconf(_SC_CLK_TCK) of every Linux that we run on. */
+const TICK_MS = 10;
+/** The first seconds compile code and find the machine; they are not idleness. */
+const WARM_UP_MS = 5_000;
+
+const GOALS = { anonymousMB: 16, nativeShare: 0.7, guestShare: 12, decisionMs: 1 };
+const AGENT_GOALS = { rssMB: 70, share: 1 };
+
+type Cost = Readonly<{ cpuMs: number; overMs: number; memoryBytes: number }>;
+
+/** The monitor on this machine itself, without a VM and without an agent. */
+export async function measureNativeMonitor(forMs: number): Promise<Section> {
+  const cost = await runNativeMonitor(forMs);
+  const perSampleMs = cost.cpuMs / ((cost.overMs / 1000) * SAMPLES_PER_SECOND);
+  return {
+    title: `Monitor natively on this machine, idle for ${Math.round(cost.overMs / 1000)} s`,
+    figures: [
+      atMost("anonymous memory", cost.memoryBytes / 1e6, GOALS.anonymousMB, "MB"),
+      atMost("CPU, share of one core", share(cost), GOALS.nativeShare, "%"),
+      atMost("whole CPU time per sample and decision", perSampleMs, GOALS.decisionMs, "ms"),
+    ],
+    notes: [
+      "memory every 100 ms, CPU every 250 ms; no agent is connected; CPU times come in ticks of 10 ms",
+      "per decision: all its CPU time, node's own and the kernel's reading included ÷ 14 samples a second",
+    ],
+  };
+}
+
+async function runNativeMonitor(forMs: number): Promise<Cost> {
+  const dir = await mkdtemp(join(tmpdir(), "selfscale-bench-"));
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const own = ["--listen", `127.0.0.1:${port}`, "--metrics-listen", `127.0.0.1:${metricsPort}`];
+  const monitor = [...NODE_FLAGS, MONITOR_BUNDLE, ...own, "--status", join(dir, "monitor.sock")];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...monitor], {
+    stdio: "ignore",
+  });
+  try {
+    await until("the monitor serves its metrics", async () => {
+      if (child.exitCode !== null) throw new Error(`the monitor ended with ${child.exitCode}`);
+      return await answers(metricsPort);
+    });
+    const { pid } = child;
+    if (pid === undefined) throw new Error("the monitor has no process");
+    await pause(WARM_UP_MS);
+    const [begin, beginMs] = [cpuMsOf(pid), performance.now()];
+    await pause(forMs);
+    const overMs = performance.now() - beginMs;
+    return { cpuMs: cpuMsOf(pid) - begin, overMs, memoryBytes: anonymousBytes(pid) };
+  } finally {
+    child.kill("SIGKILL");
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Two idle guests on one agent: what the agent costs, and a monitor in its guest. */
+export async function measureStack(forMs: number): Promise<Section> {
+  return await withStack(
+    {
+      guests: [
+        { name: "one", identity: "a", monitorArgs: ["--preset", "demo"] },
+        { name: "two", identity: "b", monitorArgs: ["--preset", "demo"] },
+      ],
+    },
+    async ({ guest, agent }) => {
+      await pause(WARM_UP_MS);
+      const [begin, beginMs] = [cpuMsOf(agent.pid), performance.now()];
+      const monitor = await costInGuest(guest, forMs);
+      const overMs = performance.now() - beginMs;
+      const ours = { cpuMs: cpuMsOf(agent.pid) - begin, overMs, memoryBytes: rssBytes(agent.pid) };
+      return {
+        title: `Two idle VMs on one agent, for ${Math.round(overMs / 1000)} s`,
+        figures: [
+          atMost(
+            "monitor in its guest: anonymous memory",
+            monitor.memoryBytes / 1e6,
+            GOALS.anonymousMB,
+            "MB",
+          ),
+          atMost("monitor in its guest: share of its vCPU", share(monitor), GOALS.guestShare, "%"),
+          atMost("agent: resident memory", ours.memoryBytes / 1e6, AGENT_GOALS.rssMB, "MB"),
+          atMost("agent: CPU, share of one core", share(ours), AGENT_GOALS.share, "%"),
+        ],
+        notes: ["the guest's share is of an emulated CPU, in the guest's own time"],
+      };
+    },
+  );
+}
+
+/** Two looks by one command in the guest: its own cost falls outside of them. */
+async function costInGuest(guest: Guest, forMs: number): Promise<Cost> {
+  const { code, stdout, stderr } = await guest.exec(
+    `pid=$(cat /run/selfscale/monitor.pid); cat /proc/$pid/stat /proc/uptime
+     sleep ${forMs / 1000}; cat /proc/$pid/stat /proc/uptime
+     grep ^Anonymous: /proc/$pid/smaps_rollup`,
+    { timeoutMs: forMs + 60_000 },
+  );
+  const [stat, uptime, statAfter, uptimeAfter, anonymous] = stdout.split("\n");
+  if (code !== 0 || anonymous === undefined) throw new Error(`the guest did not tell: ${stderr}`);
+  const seconds = (line?: string) => Number(line?.split(" ")[0]);
+  return {
+    cpuMs: cpuMsIn(statAfter ?? "") - cpuMsIn(stat ?? ""),
+    overMs: (seconds(uptimeAfter) - seconds(uptime)) * 1000,
+    memoryBytes: Number(/(\d+) kB/.exec(anonymous)?.[1]) * 1024,
+  };
+}
+
+function share({ cpuMs, overMs }: Cost): number {
+  return (cpuMs / overMs) * 100;
+}
+
+function cpuMsOf(pid: number): number {
+  return cpuMsIn(readFileSync(`/proc/${pid}/stat`, "utf8"));
+}
+
+/** utime + stime of a line of /proc/PID/stat; the name before them may hold spaces. */
+function cpuMsIn(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+function anonymousBytes(pid: number): number {
+  return kibIn(`/proc/${pid}/smaps_rollup`, "Anonymous") * 1024;
+}
+
+function rssBytes(pid: number): number {
+  return kibIn(`/proc/${pid}/status`, "VmRSS") * 1024;
+}
+
+function kibIn(path: string, name: string): number {
+  const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(path, "utf8"))?.[1];
+  if (found === undefined) throw new Error(`${path} has no ${name}`);
+  return Number(found);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function answers(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const call = get({ host: "127.0.0.1", port, path: "/metrics", agent: false }, (reply) => {
+      reply.resume();
+      resolve(reply.statusCode === 200);
+    });
+    call.on("error", () => resolve(false));
+  });
+}

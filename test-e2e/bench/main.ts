@@ -1,0 +1,81 @@
+// `make bench`: measures speed and cost, and prints the figures with the machine they came from. Exit code 0 unless
+// something could not be measured: a goal that is not met is a figure too.
+import { parseArgs } from "node:util";
+import { measureAllocators } from "./allocators.ts";
+import { measureNativeMonitor, measureStack } from "./footprint.ts";
+import { measureLatency } from "./latency.ts";
+import { loadLine, machineLines } from "./machine.ts";
+import { sectionLines, type Section } from "./table.ts";
+
+const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about twelve minutes.
+
+  --quick       fewer samples, in two minutes; says so
+  --only PART   footprint, latency or allocators
+  --help`;
+
+const FULL = { idleMs: 30_000, ramps: 17, busyRamps: 8, runs: 10 };
+const QUICK = { idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 };
+/** Whatever hangs, it ends. */
+const DEADLINE_MS = 25 * 60_000;
+
+type Part = Readonly<{ name: string; measure: () => Promise<Section> }>;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    args: process.argv.slice(2).filter((arg) => arg !== "--"),
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const size = values.quick ? QUICK : FULL;
+  const parts: Part[] = [
+    { name: "footprint", measure: () => measureNativeMonitor(size.idleMs) },
+    { name: "footprint", measure: () => measureStack(size.idleMs) },
+    { name: "latency", measure: () => measureLatency(size) },
+    { name: "allocators", measure: () => measureAllocators(size.runs) },
+  ];
+  const chosen = parts.filter(({ name }) => values.only === undefined || name === values.only);
+  if (chosen.length === 0) {
+    console.log(`bench: there is no part ${values.only ?? ""}\n\n${HELP}`);
+    return 2;
+  }
+  console.log(`selfscale bench${values.quick ? " --quick: few samples, rough figures" : ""}\n`);
+  for (const line of await machineLines()) console.log(line);
+  return await measureAll(chosen);
+}
+
+async function measureAll(parts: readonly Part[]): Promise<number> {
+  const startedAt = performance.now();
+  let failures = 0;
+  for (const { name, measure } of parts) {
+    try {
+      for (const line of sectionLines(await measure())) console.log(line);
+    } catch (error) {
+      failures += 1;
+      console.log(`\n${name} could not be measured: ${sayError(error)}`);
+    }
+  }
+  const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
+  console.log(`\n  load at the end: ${loadLine()}`);
+  console.log(
+    `bench: ${failures === 0 ? "done" : `${failures} part(s) not measured`} in ${minutes} minutes`,
+  );
+  return failures === 0 ? 0 : 1;
+}
+
+function sayError(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+setTimeout(() => {
+  console.log(`bench: not done after ${DEADLINE_MS / 60_000} minutes`);
+  process.exit(1);
+}, DEADLINE_MS).unref();
+
+process.exit(await main());
