@@ -63,7 +63,7 @@ export function cpuGiven(state: MonitorState): Readonly<{ have: number; quota: Q
   }
   const have = report.actual.milliCpu / 1000;
   const { cpuUsed, throttledShare } = report;
-  const isCut = (throttledShare ?? 1) >= state.config.policy.cpu.calmThrottledShare;
+  const isCut = have < 1 || (throttledShare ?? 1) >= state.config.policy.cpu.calmThrottledShare;
   return { have, quota: isCut ? { cpuUsed, throttledShare } : null };
 }
 
