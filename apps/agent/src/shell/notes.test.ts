@@ -46,6 +46,19 @@ test("what a guest can vary is logged ten times, then every six seconds", () => 
   expect(lines.at(-1)).toMatchObject({ msg: "later", suppressed: 990 });
 });
 
+test("a link that comes and goes is logged each time, as often as what varies", () => {
+  const { log, lines } = memoryLog();
+  const notes = new Notes(log);
+  for (let n = 0; n < 2; n += 1) {
+    notes.add(note("link-up", "version 2"), n);
+    notes.add(note("link-down", "closed"), n);
+  }
+  const [up, down] = [{ msg: "version 2" }, { msg: "closed" }];
+  expect(lines).toMatchObject([up, down, up, down]);
+  for (let n = 2; n < 1000; n += 1) notes.add(note("link-up", "version 2"), n);
+  expect(lines).toHaveLength(10);
+});
+
 test("a repetition of anything else is news each time", () => {
   const { log, lines } = memoryLog();
   const notes = new Notes(log);

@@ -12,6 +12,8 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   "peer-mistake",
   "wish-refused",
 ]);
+/** Of those, what is news each time: between two of one kind came one of the other. */
+const ALTERNATING: ReadonlySet<string> = new Set(["link-down", "link-up"]);
 const REPEATABLE_BURST = 10;
 const REPEATABLE_EVERY_MS = 6_000;
 
@@ -35,9 +37,9 @@ export class Notes {
   }
 
   add(note: Explanation, now: MonoMs): void {
-    const isRepetition = this.#keep(note);
+    const isSameAgain = this.#keep(note) && !ALTERNATING.has(note.reason);
     const isRepeatable = REPEATABLE.has(note.reason);
-    if (isRepeatable && (isRepetition || !this.#spend(now))) {
+    if (isRepeatable && (isSameAgain || !this.#spend(now))) {
       this.#suppressed += 1;
       return;
     }
