@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LogLine } from "../harness/agent-process.ts";
 import { guestView } from "../harness/guest-view.ts";
 import { cgroupUnavailable } from "../harness/guest.ts";
-import { DEMO_BOUNDS, Stack } from "../harness/stack.ts";
+import { Stack } from "../harness/stack.ts";
 import { until } from "../harness/until.ts";
 
 const DEMO = ["--preset", "demo"];
@@ -51,36 +51,6 @@ describe.skipIf(WITHOUT !== null)(`a guest in a CPU cgroup${REASON}`, () => {
     const shrinks = agreedShrinks(await stack.agent.log());
     expect(shrinks.length).toBeGreaterThan(0);
     for (const shrink of shrinks) expect(shrink.consent, shrink.msg).toBeDefined();
-  });
-});
-
-describe.skipIf(WITHOUT !== null)(`a guest that may have a quarter of a CPU${REASON}`, () => {
-  let stack: Stack;
-  let quota: QuotaFile;
-  beforeAll(async () => {
-    const bounds = { ...DEMO_BOUNDS, min: { ...DEMO_BOUNDS.min, cpu: 0.25 } };
-    stack = await Stack.start({
-      guests: [{ name: "quarter", cgroup: true, monitorArgs: DEMO }],
-      vms: { quarter: { bounds } },
-    });
-    quota = new QuotaFile(stack.guest.cgroup ?? "");
-    await untilDecides(stack);
-  });
-  afterAll(async () => {
-    await stack.stop();
-  });
-
-  test("rests at a half or a quarter: no limit cycle", async () => {
-    await until("half a CPU is enough", () => quota.milliCpu() <= 500, {
-      withinMs: 120_000,
-    });
-    // A step that turns out to be one too many is taken back, and may be tried again, ever less often.
-    const changes = await changesDuring(quota, 60_000);
-    console.log(`quota in a minute, milli-vCPU: ${changes.join(" ")}`);
-    expect(changes.length - 1, changes.join(" → ")).toBeLessThanOrEqual(1);
-    expect(Math.max(...changes)).toBeLessThanOrEqual(500);
-    expect((await stack.truth.size()).vcpus).toBe(1);
-    expect((await stack.guest.exec("true")).code).toBe(0);
   });
 });
 
@@ -146,22 +116,6 @@ class QuotaFile {
     const [quota = NaN, period = NaN] = text.split(" ").map(Number);
     return quota > 0 ? Math.round((quota / period) * 1000) : Infinity;
   }
-}
-
-/** The limit now and every one that replaced it within the time. */
-async function changesDuring(quota: QuotaFile, forMs: number): Promise<number[]> {
-  const seen: number[] = [];
-  const endsAt = performance.now() + forMs;
-  await until(
-    "it was watched for long enough",
-    () => {
-      const now = quota.milliCpu();
-      if (now !== seen.at(-1)) seen.push(now);
-      return performance.now() > endsAt;
-    },
-    { withinMs: 2 * forMs },
-  );
-  return seen;
 }
 
 /** What QEMU says when somebody asks it to take a device away. */
