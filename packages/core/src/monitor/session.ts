@@ -206,10 +206,18 @@ function agreed(
   const told = session.report === null && session.version === 1 ? target : session.notified;
   return {
     ...state,
+    desired:
+      session.version === 1 && verdict.lowersMem ? lowered(state.desired, target) : state.desired,
     consented: verdict.lowersCpu ? consented : state.consented,
     unplug: verdict.lowersMem ? noteAgreement(state, now) : state.unplug,
     session: { ...session, notified: told },
   };
+}
+
+/** On version 1 the agent leads the way down: what is held of a need that is over is not asked back. */
+function lowered(desired: Size | null, target: Size): Size | null {
+  if (desired === null) return null;
+  return { ...desired, memBytes: Math.min(desired.memBytes, target.memBytes) };
 }
 
 function sizeReported(

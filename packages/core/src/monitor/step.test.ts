@@ -275,6 +275,29 @@ describe("talking", () => {
     expect(guest.frames.some((frame) => frame.type === "ScaleRequest")).toBe(false);
   });
 
+  test("on version 1 it does not ask back what it has just agreed to give", () => {
+    const guest = new TestGuest(SLOW);
+    guest.run(1_000);
+    guest.connect(1);
+    guest.usedBytes = 400 * MIB;
+    guest.run(3_000);
+    guest.actual = size(1, 1280);
+    const granted = { cpu: 1, mem: 1280 * MIB };
+    guest.tell({ type: "UpscaleNotification", content: { granted }, id: 2 });
+    guest.usedBytes = 80 * MIB;
+    guest.run(12_000);
+    expect(guest.ask(size(1, 1024))).toMatchObject({ Ok: true });
+    guest.actual = size(1, 1024);
+    const before = guest.frames.length;
+    guest.run(3_000);
+    const asked = () =>
+      guest.frames.slice(before).filter((frame) => frame.type === "UpscaleRequest").length;
+    expect(asked()).toBe(0);
+    guest.usedBytes = 900 * MIB; // a new need is told as ever
+    guest.run(1_000);
+    expect(asked()).toBe(1);
+  });
+
   test("probes a version-1 agent once when told to, and falls back", () => {
     const guest = new TestGuest({ ...SLOW, probeScaleRequest: true });
     guest.run(1_000);
