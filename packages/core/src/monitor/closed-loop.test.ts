@@ -17,8 +17,11 @@ function loop(config: ConstructorParameters<typeof TestGuest>[0] = CALIBRATED): 
   return guest;
 }
 
-function quotaGuest(quota: number): TestGuest {
-  const guest = new TestGuest(CALIBRATED);
+function quotaGuest(
+  quota: number,
+  config: ConstructorParameters<typeof TestGuest>[0] = CALIBRATED,
+): TestGuest {
+  const guest = new TestGuest(config);
   guest.shrinks = true;
   guest.min = size(0.25, 512);
   guest.quota = quota;
@@ -77,6 +80,25 @@ describe("a fraction of a core", () => {
       guest.run(20_000);
     }
     expect(flaps(guest)).toBeLessThanOrEqual(6); // 30 without the longer holds
+  });
+
+  test.for([
+    { preset: "demo", everyMs: 30_000 },
+    { preset: "demo", everyMs: 55_000 },
+    { preset: "default", everyMs: 30_000 },
+    { preset: "default", everyMs: 60_000 },
+  ] as const)("a burst every $everyMs ms ($preset): no limit cycle", ({ preset, everyMs }) => {
+    const guest = quotaGuest(0.5, { ...CALIBRATED, policy: PRESETS[preset] });
+    guest.run(1_000);
+    guest.connect();
+    guest.run(60_000);
+    for (let i = 0; i < 40; i += 1) {
+      guest.cpuDemand = 0.5;
+      guest.run(2_000);
+      guest.cpuDemand = 0.15;
+      guest.run(everyMs - 2_000);
+    }
+    expect(flaps(guest)).toBeLessThanOrEqual(6);
   });
 });
 
@@ -168,6 +190,15 @@ describe("memory comes and goes", () => {
     guest.run(10_000);
     expect(guest.oomKills).toBe(0);
     expect(guest.usedBytes).toBeGreaterThan(1990 * MIB);
+  });
+
+  test("an idle guest on a fast machine rests at its minimum, and comes back to it", () => {
+    const guest = loop({ ...DEMO, rMaxBytesPerSec: 2560 * MIB, tReactStartMs: 650 });
+    expect(guest.sizes.every(({ size: wish }) => wish.memBytes === 512 * MIB)).toBe(true);
+    guest.actual = size(1, 2048);
+    guest.report();
+    guest.run(60_000);
+    expect(guest.actual.memBytes).toBe(512 * MIB);
   });
 
   test("one burst of a few MiB, such as a new connection, is not a growth", () => {

@@ -156,11 +156,12 @@ function noteFraction(state: MonitorState, milliCpu: number, now: MonoMs): Monit
 
 /** Growing soon after a release to a fraction means that the release was a mistake. */
 function regret(state: MonitorState, now: MonoMs): MonitorState {
-  const { holdMs, regretMax } = state.config.policy.cpu;
+  const { holdMs, regretMax, regretWithinMs } = state.config.policy.cpu;
   const { fraction } = state;
   if ((state.desired?.milliCpu ?? 0) >= WHOLE_CPU_MILLI) return state;
   if (fraction.releasedAt === -Infinity) return state;
-  const isSoon = now < fraction.releasedAt + 2 * holdMs * fraction.holdFactor;
+  const soonMs = Math.max(regretWithinMs, 2 * holdMs * fraction.holdFactor);
+  const isSoon = now < fraction.releasedAt + soonMs;
   const factor = isSoon ? fraction.holdFactor * 2 : fraction.holdFactor / 2;
   const holdFactor = Math.min(Math.max(factor, 1), regretMax);
   return { ...state, fraction: { releasedAt: -Infinity, milliCpu: 0, holdFactor } };

@@ -38,7 +38,7 @@ export type MonitorStatus = Readonly<{
   memory: Readonly<{
     needBytes: number | null;
     keepBytes: number | null;
-    /** Free memory kept against what comes faster than we react: rMax × tReact, within limits. */
+    /** Free memory kept against what comes faster than we react: rMax × tReact, within limits, as kept now. */
     reserveBytes: number;
     rMaxBytesPerSec: number;
     tReactMs: number;
@@ -108,7 +108,7 @@ export function monitorStatus(
 
 function memoryStatus(state: MonitorState): MonitorStatus["memory"] {
   const { reaction, config } = state;
-  const reserve = currentReserve(state);
+  const reserve = state.memoryNeed?.inputs["reserveBytes"] ?? currentReserve(state);
   const reactMs = tReactMs(reaction, config.tReactStartMs, config.policy.memory);
   return {
     needBytes: state.memoryNeed?.needBytes ?? null,

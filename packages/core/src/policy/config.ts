@@ -35,6 +35,11 @@ export type CpuPolicy = Readonly<{
   surgeTasks: number;
   /** Each fraction of a core that was soon regretted doubles its hold, up to this multiple. */
   regretMax: number;
+  /**
+   * What is soon: within this time, or two of its holds. An idle guest has a small burst or two a
+   * minute; a shorter time with a short hold would follow each of them, for ever.
+   */
+  regretWithinMs: number;
 }>;
 
 /** How eagerly memory grows and how patiently it falls. */
@@ -69,6 +74,12 @@ export type MemoryPolicy = Readonly<{
   shedShare: number;
   reserveMinBytes: number;
   reserveMaxBytes: number;
+  /**
+   * The reserve is at most this multiple of what is in use: 2 lets a VM stand two thirds empty. More
+   * and a VM on a fast machine grows while it idles; less and a small VM meets a sudden allocation
+   * with less in hand.
+   */
+  reserveUseFactor: number;
   /** A slower reaction is an incident, not a property of the machine: it is not counted. */
   reactMaxMs: number;
   /** Reactions measured before they replace the start value; until then they only raise it. */
@@ -119,6 +130,7 @@ const DEFAULT: PolicyConfig = {
     calmThrottledShare: 0.05,
     surgeTasks: 2,
     regretMax: 16,
+    regretWithinMs: 60_000,
   },
   memory: {
     fillShare: 0.92,
@@ -138,6 +150,7 @@ const DEFAULT: PolicyConfig = {
     shedShare: 0.08,
     reserveMinBytes: 64 * MIB,
     reserveMaxBytes: GIB,
+    reserveUseFactor: 2,
     reactMaxMs: 5_000,
     reactEnough: 5,
     calmPressureShare: 0.001,

@@ -6,6 +6,7 @@ import { type MemorySample } from "../monitor/types.ts";
 import { initialCache, learnCache, refaultBytesPerSec, type CacheState } from "./cache.ts";
 import { type MemoryPolicy } from "./config.ts";
 import { kernelShare, learnKernel, withKernel, type KernelState } from "./kernel.ts";
+import { keptReserve } from "./reserve.ts";
 import { addTo, entryAgo, type Series } from "./window.ts";
 
 const SLOPE_LONG_MS = 1_000;
@@ -27,7 +28,7 @@ export type MemoryState = Readonly<{
 export type MemoryGiven = Readonly<{
   /** The VM's RAM by what the agent reports, bytes. */
   toldBytes: number;
-  /** See reserve.ts. */
+  /** rMax × tReact, see reserve.ts. How much of it is kept depends on what is in use. */
   reserveBytes: number;
   /** Smallest step of the size, bytes. */
   stepBytes: number;
@@ -85,13 +86,14 @@ export function senseMemory(
   now: MonoMs,
 ): readonly [MemoryState, MemoryNeed] {
   const learned = learn(before, sample, given, now);
-  const { toldBytes, reserveBytes } = given;
+  const { toldBytes } = given;
   const kernel = kernelShare(learned.kernel, sample, toldBytes);
   const held = heldBytes(sample);
   const taken = takenBytes(learned, sample);
   const sizeFor = (bytes: number) => Math.round(withKernel(bytes, kernel, toldBytes));
+  const reserve = (more: number) => keptReserve(given.reserveBytes, kernel + taken + more, policy);
   const room = (more: number) =>
-    Math.max((held + more) / policy.fillShare, taken + more) + reserveBytes;
+    Math.max((held + more) / policy.fillShare, taken + more) + reserve(more);
 
   const lead = surgeBytes(learned, policy.leadMs, policy, now);
   const farther = surgeBytes(learned, policy.leadMs + policy.aheadMs, policy, now);
@@ -117,7 +119,7 @@ export function senseMemory(
     slopeBytesPerSec: Math.round(slopeOf(state, now)),
     leadBytes: Math.round(lead),
     availableBytes: sample.availableBytes,
-    reserveBytes,
+    reserveBytes: reserve(lead),
     kernelBytes: kernel,
     cacheBytes: Math.round(Math.max(proven, cache.keptBytes)),
     overflowBytes: overflow,
@@ -196,14 +198,17 @@ function learn(
 function fitBytes(
   state: MemoryState,
   sample: MemorySample,
-  { toldBytes, reserveBytes }: MemoryGiven,
+  given: MemoryGiven,
   policy: MemoryPolicy,
   now: MonoMs,
 ): number {
+  const { toldBytes } = given;
   const kernel = kernelShare(state.kernel, sample, toldBytes);
   const lead = surgeBytes(state, policy.leadMs, policy, now);
-  const byHeld = (heldBytes(sample) + lead + reserveBytes) / policy.fillShare;
-  const byTaken = takenBytes(state, sample) + lead + reserveBytes;
+  const taken = takenBytes(state, sample) + lead;
+  const reserve = keptReserve(given.reserveBytes, kernel + taken, policy);
+  const byHeld = (heldBytes(sample) + lead + reserve) / policy.fillShare;
+  const byTaken = taken + reserve;
   return Math.ceil(withKernel(Math.max(byHeld, byTaken), kernel, toldBytes));
 }
 

@@ -43,6 +43,15 @@ export function reserveBytes(
   return Math.round(Math.min(policy.reserveMaxBytes, Math.max(policy.reserveMinBytes, wanted)));
 }
 
+/**
+ * What is kept of a reserve while `usedBytes` are in use, the kernel's share included: no VM grows
+ * for the sake of an emptiness that is larger than itself by `reserveUseFactor`. Bytes.
+ */
+export function keptReserve(wanted: number, usedBytes: number, policy: MemoryPolicy): number {
+  const most = Math.max(policy.reserveMinBytes, policy.reserveUseFactor * usedBytes);
+  return Math.round(Math.min(wanted, most));
+}
+
 /** Growth was decided on by the sample taken `now`: start the watch, unless one is running. */
 export function expectGrowth(
   reaction: Reaction,
