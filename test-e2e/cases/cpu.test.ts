@@ -5,10 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LogLine } from "../harness/agent-process.ts";
 import { guestView } from "../harness/guest-view.ts";
 import { cgroupUnavailable } from "../harness/guest.ts";
-import { Stack } from "../harness/stack.ts";
+import { DEMO_BOUNDS, Stack } from "../harness/stack.ts";
 import { until } from "../harness/until.ts";
 
 const DEMO = ["--preset", "demo"];
+/** Longer than an idle guest's bursts are apart, and than any hold but those that were regretted several times. */
+const CALM_MS = 45_000;
+/** 5, 10, 20 and 40 s of holds that are regretted, a burst after each, and the calm. */
+const CALM_WITHIN_MS = 240_000;
 const WITHOUT = cgroupUnavailable();
 const REASON = WITHOUT === null ? "" : ` (skipped: ${WITHOUT})`;
 
@@ -38,19 +42,51 @@ describe.skipIf(WITHOUT !== null)(`a guest in a CPU cgroup${REASON}`, () => {
     await until("the quota is one CPU again", () => quota.milliCpu() === 1000, {
       withinMs: 120_000,
     });
-    await until(
-      "the guest uses one CPU",
-      async () => (await guestView(stack.guest)).onlineCpus === 1,
-    );
     await until("the ladder says so", async () => {
       return (await stack.ladder()).actual?.milliCpu === 1000;
     });
-    // device_del is not proven safe: a plugged CPU stays.
-    expect((await stack.truth.size()).vcpus).toBe(peak);
+    await untilOneOnline(stack);
+    // device_del is not proven safe: a plugged CPU stays. Another one may have come after the third.
+    expect((await stack.truth.size()).vcpus).toBeGreaterThanOrEqual(peak);
     expect(deleted).toEqual([]);
     const shrinks = agreedShrinks(await stack.agent.log());
     expect(shrinks.length).toBeGreaterThan(0);
     for (const shrink of shrinks) expect(shrink.consent, shrink.msg).toBeDefined();
+  });
+});
+
+describe.skipIf(WITHOUT !== null)(`a guest that may have a quarter of a CPU${REASON}`, () => {
+  let stack: Stack;
+  let quota: QuotaFile;
+  beforeAll(async () => {
+    const bounds = { ...DEMO_BOUNDS, min: { ...DEMO_BOUNDS.min, cpu: 0.25 } };
+    stack = await Stack.start({
+      guests: [{ name: "quarter", cgroup: true, monitorArgs: DEMO }],
+      vms: { quarter: { bounds } },
+    });
+    quota = new QuotaFile(stack.guest.cgroup ?? "");
+    await untilDecides(stack);
+  });
+  afterAll(async () => {
+    await stack.stop();
+  });
+
+  test("comes to rest below one CPU: no limit cycle", { timeout: 300_000 }, async () => {
+    // A step that proves to be one too many is taken back and tried again, but ever less often: after a few of them there
+    // is a calm of this length. Who goes up and down at the pace of the hold (5 s) or of its own bursts never has one.
+    const history: Change[] = [];
+    const rest = await until(
+      `it stays at half a CPU or less for ${CALM_MS} ms`,
+      () => {
+        const last = noteChange(history, quota.milliCpu());
+        const isCalm = performance.now() - last.atMs > CALM_MS;
+        return isCalm && last.milliCpu <= 500 ? last : null;
+      },
+      { withinMs: CALM_WITHIN_MS },
+    ).finally(() => console.log(`quota of an idle guest, milli-vCPU: ${sayHistory(history)}`));
+    expect([250, 500]).toContain(rest.milliCpu);
+    expect((await stack.truth.size()).vcpus).toBe(1);
+    expect((await stack.guest.exec("true")).code).toBe(0);
   });
 });
 
@@ -74,23 +110,32 @@ describe("a guest without a cgroup", () => {
     await until("the guest uses them", async () => (await guestView(stack.guest)).onlineCpus >= 3);
     expect((await load).code).toBe(0);
 
-    await until(
-      "the guest uses one CPU",
-      async () => (await guestView(stack.guest)).onlineCpus === 1,
+    const ladder = await until(
+      "the ladder says why",
+      async () => {
+        const seen = await stack.ladder();
+        const isOne = seen.requested?.milliCpu === 1000;
+        return isOne && seen.reason === "no-cpu-quota" ? seen : null;
+      },
       { withinMs: 120_000 },
     );
-    const ladder = await until("the ladder says why", async () => {
-      const seen = await stack.ladder();
-      return seen.reason === "no-cpu-quota" ? seen : null;
-    });
-    expect(ladder.requested?.milliCpu).toBe(1000);
+    await untilOneOnline(stack);
     // They are plugged, so they count, whatever the guest does with them.
     const { vcpus } = await stack.truth.size();
     expect(ladder.actual?.milliCpu).toBe(vcpus * 1000);
-    expect(vcpus).toBe(peak);
+    expect(vcpus).toBeGreaterThanOrEqual(peak);
     expect(deleted).toEqual([]);
   });
 });
+
+/** Looks rarely: a look runs commands in the guest, and those alone can keep a second CPU busy. */
+async function untilOneOnline(stack: Stack): Promise<void> {
+  await until(
+    "the guest uses one CPU",
+    async () => (await guestView(stack.guest)).onlineCpus === 1,
+    { everyMs: 2_000 },
+  );
+}
 
 async function untilDecides(stack: Stack): Promise<void> {
   await until("the monitor decides", async () => {
@@ -116,6 +161,24 @@ class QuotaFile {
     const [quota = NaN, period = NaN] = text.split(" ").map(Number);
     return quota > 0 ? Math.round((quota / period) * 1000) : Infinity;
   }
+}
+
+type Change = Readonly<{ milliCpu: number; atMs: number }>;
+
+/** Adds what is seen now if it is new. Returns the last change. */
+function noteChange(history: Change[], milliCpu: number): Change {
+  const last = history.at(-1);
+  if (last?.milliCpu === milliCpu) return last;
+  const change = { milliCpu, atMs: performance.now() };
+  history.push(change);
+  return change;
+}
+
+function sayHistory(history: readonly Change[]): string {
+  const first = history[0]?.atMs ?? 0;
+  return history
+    .map(({ milliCpu, atMs }) => `${milliCpu} (${((atMs - first) / 1000).toFixed(0)} s)`)
+    .join(", ");
 }
 
 /** What QEMU says when somebody asks it to take a device away. */

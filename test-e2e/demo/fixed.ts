@@ -14,7 +14,7 @@ export async function runAtFixedSize(guest: Guest, command: string): Promise<str
   });
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
   const kills = (await guestView(guest)).oomKills - before;
-  if (kills > 0) return `killed for lack of memory after ${seconds} s (oom_kill +${kills})`;
+  if (kills > 0) return `killed for lack of memory within ${seconds} s (oom_kill +${kills})`;
   if (result.code === 0) return `it finished after ${seconds} s`;
   return `it thrashed for ${seconds} s and was stopped (code ${result.code})`;
 }

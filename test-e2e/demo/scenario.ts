@@ -23,8 +23,11 @@ const NODE = { cpu: 4, mem: "3Gi" };
 const NODE_MIB = 3072;
 /** Whole units that fit the VM: two make its base, eight its maximum. */
 const COMPUTE_UNIT = { cpu: 0.5, mem: "320Mi" };
+const BASE_BYTES = 512 * MIB;
 const STEP_BYTES = { held: 128 * MIB, unit: 320 * MIB };
 const LOOK_EVERY_MS = 500;
+/** A load average forgets a boot within minutes. */
+const REST_WITHIN_MS = 180_000;
 const BACK_WITHIN_S = { demo: 120, default: 400 };
 
 /** Resolves with what went wrong; empty when nothing did. */
@@ -119,16 +122,17 @@ async function watch(
     return { ladder, size };
   };
 
+  const stepBytes = options.legacy ? STEP_BYTES.unit : STEP_BYTES.held;
   await atRest(look, options);
   const start = await truth.size();
   const before = await guestView(guest);
+  const beforeLoad = (await agent.log()).length;
   [peakMemBytes, peakVcpus] = [start.memBytes, start.vcpus];
 
   load = "the load runs";
   const loadCode = await runLoad(guest, options, look);
   load = "the load has ended";
   const endedAt = seconds();
-  const stepBytes = options.legacy ? STEP_BYTES.unit : STEP_BYTES.held;
   const mostMilli = 1000 + (options.legacy ? COMPUTE_UNIT.cpu * 1000 : 0);
   const isBack = ({ ladder, size }: Sight) =>
     (ladder.requested?.milliCpu ?? Infinity) <= mostMilli &&
@@ -149,8 +153,8 @@ async function watch(
     end: last.size,
     endMilliCpu: last.ladder.requested?.milliCpu ?? 0,
     backAfterS: isBack(last) ? seconds() - endedAt : null,
-    stepBytes,
     log: await agent.log(),
+    beforeLoad,
   };
 }
 
@@ -175,12 +179,16 @@ type Look = () => Promise<Sight>;
 /** A booting guest is busy: the story starts when whoever decides has found its calm. */
 async function atRest(look: Look, { legacy }: DemoOptions): Promise<void> {
   const mode = legacy ? "metrics-based" : "compute-controlled";
+  const mostBytes = BASE_BYTES + (legacy ? STEP_BYTES.unit : STEP_BYTES.held);
   const isCalm = async () => {
-    const { ladder } = await look();
+    const { ladder, size } = await look();
     const isSettled = ladder.reason === "met" || ladder.reason === "no-cpu-quota";
-    return ladder.mode === mode && isSettled ? true : null;
+    return ladder.mode === mode && isSettled && size.memBytes <= mostBytes ? true : null;
   };
-  await until(`the VM is ${mode} and has what it wants`, isCalm, { everyMs: LOOK_EVERY_MS });
+  await until(`the VM is ${mode} and at rest`, isCalm, {
+    everyMs: LOOK_EVERY_MS,
+    withinMs: REST_WITHIN_MS,
+  });
 }
 
 function isNews(line: LogLine): boolean {
@@ -203,7 +211,7 @@ async function atFixedSize(guest: Guest, truth: Truth, options: DemoOptions): Pr
   const { path, property } = { path: "/machine/peripheral/vm0", property: "requested-size" };
   await truth.qmp.execute("qom-set", { path, property, value: 0 });
   await until("the VM is at 512 MiB", async () => {
-    return (await truth.size()).memBytes === 512 * MIB ? true : null;
+    return (await truth.size()).memBytes === BASE_BYTES ? true : null;
   });
   return await runAtFixedSize(guest, `demo-load ${options.seconds}`);
 }

@@ -15,13 +15,13 @@ export function summaryLines(
   monitor: MonitorFigures | null,
   fixed: string,
 ): string[] {
-  const growth = firstGrowth(seen.log);
+  const growth = firstGrowth(seen.log.slice(seen.beforeLoad));
   const ms = (value: number | null) =>
     value === null ? "not measured" : `${Math.round(value)} ms`;
   return [
     "",
     "what happened",
-    `  need to request    ${ms(growth.ageMs)}   from the sample that showed it to the agent's decision`,
+    `  need to request    ${growth.ageMs === null ? "not told: a version-1 monitor can't say when it saw the need" : `${growth.ageMs} ms   from the sample that showed it to the request`}`,
     `  need to plugged    ${ms(growth.pluggedMs)}   the first growth: QEMU reports the memory`,
     ...(monitor === null
       ? []

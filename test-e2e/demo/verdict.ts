@@ -15,8 +15,9 @@ export type Evidence = Readonly<{
   endMilliCpu: number;
   /** null: it was not back within the time. */
   backAfterS: number | null;
-  stepBytes: number;
   log: readonly LogLine[];
+  /** Lines of it that are older than the load. */
+  beforeLoad: number;
 }>;
 
 export const LEAST_GROWTH_BYTES = 1024 * MIB;
