@@ -1,5 +1,6 @@
 // A real VM for a test: started from a saved state, looked into, ended without a trace.
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { ensureGuest, type GuestImage } from "../guest/image.ts";
 import { findAccelerator } from "./accelerator.ts";
 import { cgroupUnavailable, makeCgroup } from "./cgroup.ts";
@@ -41,6 +42,8 @@ const UUIDS = {
 
 /** How long a clean shutdown may take before it becomes an unclean one. */
 const SHUTDOWN_WITHIN_MS = 20_000;
+
+const EXIT_IS_KNOWN_WITHIN_MS = 500;
 
 type Prepared = Readonly<{ machine: Machine; image: GuestImage; state: SavedState | null }>;
 
@@ -131,7 +134,15 @@ export class Guest {
 
   /** Runs a shell command as root in the guest. Throws ExecError if there is no whole answer in time. */
   async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
-    return await execInGuest(this.#qemu.ports.exec, command, options);
+    try {
+      return await execInGuest(this.#qemu.ports.exec, command, options);
+    } catch (error) {
+      // The connection ends a moment before the process is known to have.
+      const end = await Promise.race([this.#qemu.exited, pause(EXIT_IS_KNOWN_WITHIN_MS, null)]);
+      if (end === null) throw error;
+      const why = this.#qemu.complaints().trim();
+      throw new Error(`QEMU ended (${end}) during ${command}\n${why}`, { cause: error });
+    }
   }
 
   /** Ends the monitor and waits for its successor, which gets these arguments too. */
