@@ -11,7 +11,7 @@ import { mayResize, retryWakeAt, type MemoryMove, type VmState } from "./vm-stat
 
 type Result = readonly [VmState, readonly VmAction[]];
 
-/** Bytes written to requested-size must be whole device blocks. */
+/** QEMU notes a settled size at once; a write that got lost is tried again after this. */
 const SETTLE_MS = 5_000;
 
 /** Stage: see how the move in flight is doing, then begin the next one if there is need. */

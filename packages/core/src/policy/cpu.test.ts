@@ -14,6 +14,8 @@ describe("the jump", () => {
     { name: "beyond, half of it counts", have: 1, runnable: 12, want: 6.5 },
     { name: "never above eight times", have: 1, runnable: 200, want: 8 },
     { name: "a quarter with one task", have: 0.25, runnable: 1, want: 1 },
+    { name: "a quarter with a crowd: one core first", have: 0.25, runnable: 6, want: 1 },
+    { name: "three quarters with two tasks", have: 0.75, runnable: 2, want: 1 },
     { name: "four with five tasks", have: 4, runnable: 5, want: 5 / 0.85 },
     { name: "four with forty", have: 4, runnable: 40, want: 22 },
   ])("$name: $want", ({ have, runnable, want }) => {
@@ -133,7 +135,7 @@ describe("the need", () => {
       name: "a quarter with a crowd, before the agent says so",
       load: { busy: 1, waiting: 4, pressure: 1 },
       given: limited(0.25, 0.1),
-      need: 2,
+      need: 1,
       attack: true,
     },
     {

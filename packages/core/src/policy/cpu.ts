@@ -90,13 +90,16 @@ export function usedNow(state: CpuState, quota: QuotaView | null, now: MonoMs): 
 /**
  * Where a saturated machine should be: where all runnable tasks would run at the utilisation that
  * is steered for, up to `jumpSure` times of what it has; half of what is beyond; twice what it has
- * at least, but never more than those tasks could use. vCPUs.
+ * at least, but never more than those tasks could use. From a fraction of a core it goes to one core
+ * at most: a queue behind a quota is longer than the work is, and the next jump is half a second
+ * away. vCPUs.
  */
 export function jump(have: number, runnable: number, policy: CpuPolicy): number {
   const all = runnable / policy.busyTargetShare;
   const sure = Math.min(all, policy.jumpSure * have);
   const half = Math.min(policy.jumpMax * have, have + (runnable - have) / 2);
-  return Math.min(Math.max(2 * have, sure, half), all);
+  const most = have < 1 ? 1 : all;
+  return Math.min(Math.max(2 * have, sure, half), all, most);
 }
 
 function isSaturated(short: Rates, { have, quota }: CpuGiven, policy: CpuPolicy): boolean {
