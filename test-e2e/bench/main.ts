@@ -7,14 +7,14 @@ import { measureLatency } from "./latency.ts";
 import { loadLine, machineLines } from "./machine.ts";
 import { sectionLines, type Section } from "./table.ts";
 
-const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about twenty minutes.
+const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about half an hour.
 
   --quick       fewer samples, in about three minutes; says so
   --only PART   footprint, latency or allocators
   --help`;
 
-const FULL = { idleMs: 30_000, ramps: 17, busyRamps: 8, runs: 10 };
-const QUICK = { idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 };
+const FULL = { warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 };
+const QUICK = { warmUpMs: 20_000, idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 };
 /** Whatever hangs, it ends. */
 const DEADLINE_MS = 40 * 60_000;
 
@@ -35,8 +35,8 @@ async function main(): Promise<number> {
   }
   const size = values.quick ? QUICK : FULL;
   const parts: Part[] = [
-    { name: "footprint", measure: () => measureNativeMonitor(size.idleMs) },
-    { name: "footprint", measure: () => measureStack(size.idleMs) },
+    { name: "footprint", measure: () => measureNativeMonitor(size) },
+    { name: "footprint", measure: () => measureStack(size) },
     { name: "latency", measure: () => measureLatency(size) },
     { name: "allocators", measure: () => measureAllocators(size.runs) },
   ];

@@ -189,7 +189,7 @@ describe("what is accepted", () => {
       requireAuth: false,
       logLevel: "info",
       policy: PRESETS.default,
-      cpuEveryMs: 250,
+      cpuEveryMs: 200,
       memoryEveryMs: 100,
       pageInMaxBytesPerSec: "auto",
     });

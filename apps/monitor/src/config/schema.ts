@@ -53,7 +53,10 @@ export function createConfigSchema() {
       /** Refuse to start without a token. */
       requireAuth: z.boolean({ error: "expected true or false" }).default(false),
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
-      cpu: policy(PRESETS.default.cpu, { sampleEveryMs: millis(50).default(250) }),
+      cpu: policy(PRESETS.default.cpu, {
+        /** A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */
+        sampleEveryMs: millis(50).default(200),
+      }),
       memory: policy(PRESETS.default.memory, {
         sampleEveryMs: millis(20).default(100),
         /** The fastest that memory is taken on this kind of machine, per second. */

@@ -31,6 +31,8 @@ const cpu = {
 };
 
 let reads: string[] = [];
+let cpuReadAt: number[] = [];
+let memoryReadAt: number[] = [];
 let actions: MonitorAction[] = [];
 let crash: { error: unknown; trace: readonly MonitorEvent[] } | null = null;
 let loop: MonitorLoop;
@@ -38,7 +40,7 @@ let pausedMs = 0;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  reads = [];
+  [reads, cpuReadAt, memoryReadAt] = [[], [], []];
   actions = [];
   crash = null;
   pausedMs = 0;
@@ -54,10 +56,12 @@ function create(perform: (action: MonitorAction) => void = () => undefined): Mon
     now,
     readMemory: (_now: number, isFull: boolean) => {
       reads.push(isFull ? "memory, full" : "memory");
+      memoryReadAt.push(now());
       return memory;
     },
     readCpu: () => {
       reads.push("cpu");
+      cpuReadAt.push(now());
       return cpu;
     },
     perform: (action: MonitorAction) => {
@@ -66,7 +70,7 @@ function create(perform: (action: MonitorAction) => void = () => undefined): Mon
     },
     crashed: (error: unknown, trace: readonly MonitorEvent[]) => (crash = { error, trace }),
   };
-  const cadence = { memoryEveryMs: 100, cpuEveryMs: 250 };
+  const cadence = { memoryEveryMs: 100, cpuEveryMs: 200 };
   loop = new MonitorLoop(world, initialMonitor(MONITOR_DEFAULTS, now()), {
     cadence,
     log: pino({ level: "silent" }),
@@ -76,11 +80,11 @@ function create(perform: (action: MonitorAction) => void = () => undefined): Mon
 
 const count = (what: string) => reads.filter((read) => read === what).length;
 
-test("reads memory every 100 ms and CPU every 250 ms", () => {
+test("reads memory every 100 ms and CPU every 200 ms", () => {
   create().start();
   expect(reads).toEqual(["memory", "cpu"]);
   vi.advanceTimersByTime(1000);
-  expect([count("memory"), count("cpu")]).toEqual([11, 5]);
+  expect([count("memory"), count("cpu")]).toEqual([11, 6]);
 });
 
 test("after a long pause it goes on from now, without catching up", () => {
@@ -90,8 +94,22 @@ test("after a long pause it goes on from now, without catching up", () => {
   reads = [];
   vi.advanceTimersByTime(1000);
   expect(count("memory")).toBe(10);
-  expect(count("cpu")).toBe(4);
+  expect(count("cpu")).toBe(6); // at once, and then on the grid
 });
+
+test.for([30, 60, 90, 130, 170, 60_030])(
+  "after a pause of %i ms one wake-up still serves both",
+  (ms) => {
+    create().start();
+    vi.advanceTimersByTime(500);
+    pausedMs = ms;
+    vi.advanceTimersByTime(400);
+    [cpuReadAt, memoryReadAt] = [[], []];
+    vi.advanceTimersByTime(1000);
+    expect(cpuReadAt).toHaveLength(5);
+    for (const at of cpuReadAt) expect(memoryReadAt).toContain(at);
+  },
+);
 
 test("a frame is preceded by a full look, unless there was one just now", () => {
   create().start();

@@ -119,7 +119,8 @@ export class MonitorLoop {
     const isDue = (at: number) => at <= now + TIMER_SLACK_MS;
     const memory = isDue(this.#memoryDueAt);
     const cpu = isDue(this.#cpuDueAt);
-    // After an overrun (the VM was paused, the host starved us) what was missed stays missed.
+    // After an overrun (the VM was paused, the host starved us) what was missed stays missed, and
+    // both stay on their common grid: one wake-up goes on serving both.
     const { memoryEveryMs, cpuEveryMs } = this.#cadence;
     if (memory) this.#memoryDueAt = following(this.#memoryDueAt, memoryEveryMs, now);
     if (cpu) this.#cpuDueAt = following(this.#cpuDueAt, cpuEveryMs, now);
@@ -153,7 +154,8 @@ export class MonitorLoop {
   }
 }
 
+/** The next on the grid that is at least half an interval away. */
 function following(dueAt: number, everyMs: number, now: number): number {
-  const next = dueAt + everyMs;
-  return next > now ? next : now + everyMs;
+  if (dueAt === -Infinity) return now + everyMs;
+  return dueAt + everyMs * Math.ceil((now + everyMs / 2 - dueAt) / everyMs);
 }

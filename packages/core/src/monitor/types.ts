@@ -4,7 +4,7 @@ import { type MonoMs } from "../agent/types.ts";
 
 export { type MonoMs };
 
-/** CPU counters as they are read, four times a second. null: this kernel does not tell. */
+/** CPU counters as they are read, five times a second. null: this kernel does not tell. */
 export type CpuSample = Readonly<{
   /** Time CPUs did something, summed over CPUs since boot. Neither steal nor iowait is in it. */
   busyMs: number;

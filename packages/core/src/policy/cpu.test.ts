@@ -35,7 +35,7 @@ function steady(
   load: Second,
   given: CpuGiven,
   samples = 8,
-  everyMs = 250,
+  everyMs = 200,
 ): { needs: CpuNeed[]; used: number | null } {
   let state = initialCpu();
   const needs: CpuNeed[] = [];
@@ -151,11 +151,11 @@ describe("the need", () => {
     expect(Math.max(...needs.slice(-4).map((one) => one.need))).toBeCloseTo(need, 6);
   });
 
-  test("saturation must last a quarter of a second, and jumps are half a second apart", () => {
-    const { needs } = steady({ busy: 1, waiting: 2, pressure: 1 }, have(1), 12, 125);
-    const attacks = needs.flatMap((need, index) => (need.isAttack ? [index * 125] : []));
-    // The first interval is seen at 125 ms, confirmed 250 ms later, and from there every 500 ms.
-    expect(attacks).toEqual([375, 875, 1375]);
+  test("saturation must last for one more sample, and jumps are half a second apart", () => {
+    const { needs } = steady({ busy: 1, waiting: 2, pressure: 1 }, have(1), 16, 100);
+    const attacks = needs.flatMap((need, index) => (need.isAttack ? [index * 100] : []));
+    // The first interval is seen at 100 ms, confirmed 200 ms later, and from there every 500 ms.
+    expect(attacks).toEqual([300, 800, 1300]);
   });
 
   test("run delay falls when a CPU goes offline: nobody waits, rather than a negative number", () => {

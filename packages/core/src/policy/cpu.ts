@@ -36,8 +36,8 @@ export type CpuNeed = Readonly<{
 
 /** Long enough for every window below. */
 const KEEP_MS = 1_500;
-/** About one interval at 4 Hz. Shorter ones are too coarse: the kernel counts ticks of 10 ms. */
-const SHORT_MS = 240;
+/** About one interval at 5 Hz. Shorter ones are too coarse: the kernel counts ticks of 10 ms. */
+const SHORT_MS = 190;
 const LONG_MS = 1_000;
 
 export function initialCpu(): CpuState {

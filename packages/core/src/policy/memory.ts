@@ -7,18 +7,36 @@ import { initialCache, learnCache, refaultBytesPerSec, type CacheState } from ".
 import { type MemoryPolicy } from "./config.ts";
 import { kernelShare, learnKernel, withKernel, type KernelState } from "./kernel.ts";
 import { keptReserve } from "./reserve.ts";
-import { addTo, entryAgo, type Series } from "./window.ts";
+import {
+  addPeak,
+  addThinned,
+  entryAgo,
+  peakOf,
+  type Density,
+  type PeakWindow,
+  type Series,
+} from "./window.ts";
+
+const MIB = 1024 * 1024;
 
 const SLOPE_LONG_MS = 1_000;
 /** The previous reading, even when it came a little early. */
 const SLOPE_SHORT_MS = 80;
 const CALM_WINDOW_MS = 10_000;
 const URGENT_WINDOW_MS = 500;
+/** Slopes need every reading of the last second; what is looked at beyond it changes slowly. */
+const DENSITY: Density = {
+  keepMs: CALM_WINDOW_MS,
+  fineMs: SLOPE_LONG_MS + 200,
+  coarseMs: 1_000,
+};
 /** Shorter intervals say nothing about a share of time. */
 const LEAST_WINDOW_MS = 80;
 
 export type MemoryState = Readonly<{
   samples: Series<MemorySample>;
+  /** What the kernel kept for its own use in the last 10 s, negated: its peaks are the least of it. */
+  ownTroughs: PeakWindow;
   kernel: KernelState;
   cache: CacheState;
   oomKilledAt: MonoMs;
@@ -51,7 +69,13 @@ export type MemoryNeed = Readonly<{
 }>;
 
 export function initialMemory(): MemoryState {
-  return { samples: [], kernel: null, cache: initialCache(), oomKilledAt: -Infinity };
+  return {
+    samples: [],
+    ownTroughs: [],
+    kernel: null,
+    cache: initialCache(),
+    oomKilledAt: -Infinity,
+  };
 }
 
 /** Bytes of processes, shared memory and swap: they stay until somebody frees them. */
@@ -65,12 +89,15 @@ export function heldBytes(sample: MemorySample): number {
  * available either: taken for use it would undo every shrink, so of the kernel's part the least of
  * the last 10 s counts.
  */
-function takenBytes(state: MemoryState, sample: MemorySample): number {
-  let ownBytes = Infinity;
-  for (const { value } of state.samples) {
-    ownBytes = Math.min(ownBytes, value.totalBytes - value.availableBytes - residentBytes(value));
-  }
-  return residentBytes(sample) + (Number.isFinite(ownBytes) ? Math.max(0, ownBytes) : 0);
+function takenBytes(state: MemoryState, sample: MemorySample, now: MonoMs): number {
+  const least = -(peakOf(state.ownTroughs, now, CALM_WINDOW_MS) ?? 0);
+  return residentBytes(sample) + Math.max(0, least);
+}
+
+/** In whole MiB: on a grid the window stays short. */
+function ownBytes(sample: MemorySample): number {
+  const bytes = sample.totalBytes - sample.availableBytes - residentBytes(sample);
+  return Math.floor(bytes / MIB) * MIB;
 }
 
 function residentBytes(sample: MemorySample): number {
@@ -89,7 +116,7 @@ export function senseMemory(
   const { toldBytes } = given;
   const kernel = kernelShare(learned.kernel, sample, toldBytes);
   const held = heldBytes(sample);
-  const taken = takenBytes(learned, sample);
+  const taken = takenBytes(learned, sample, now);
   const sizeFor = (bytes: number) => Math.round(withKernel(bytes, kernel, toldBytes));
   const reserve = (more: number) => keptReserve(given.reserveBytes, kernel + taken + more, policy);
   const room = (more: number) =>
@@ -186,9 +213,9 @@ function learn(
 ): MemoryState {
   const last = before.samples.at(-1)?.value;
   const killed = (sample.counters?.oomKills ?? 0) > (last?.counters?.oomKills ?? Infinity);
-  const samples = addTo(before.samples, sample, now, CALM_WINDOW_MS);
   return {
-    samples,
+    samples: addThinned(before.samples, sample, now, DENSITY),
+    ownTroughs: addPeak(before.ownTroughs, -ownBytes(sample), now, CALM_WINDOW_MS),
     kernel: learnKernel(before.kernel, sample, given.toldBytes, now),
     cache: before.cache,
     oomKilledAt: killed ? now : before.oomKilledAt,
@@ -205,7 +232,7 @@ function fitBytes(
   const { toldBytes } = given;
   const kernel = kernelShare(state.kernel, sample, toldBytes);
   const lead = surgeBytes(state, policy.leadMs, policy, now);
-  const taken = takenBytes(state, sample) + lead;
+  const taken = takenBytes(state, sample, now) + lead;
   const reserve = keptReserve(given.reserveBytes, kernel + taken, policy);
   const byHeld = (heldBytes(sample) + lead + reserve) / policy.fillShare;
   const byTaken = taken + reserve;

@@ -1,12 +1,14 @@
 import { expect, test } from "vitest";
 import {
   addPeak,
+  addThinned,
   addTo,
   entryAgo,
   peakOf,
   postponePeaks,
   releaseOf,
   type PeakWindow,
+  type Series,
 } from "./window.ts";
 
 const peaks = (values: readonly (readonly [number, number])[], holdMs = 100): PeakWindow =>
@@ -84,6 +86,22 @@ test("a series keeps the last entry that is older than the window", () => {
   expect(entryAgo(series, 160, 40)?.value).toBe("c");
   expect(entryAgo(series, 160, 1_000)?.value).toBe("b"); // the oldest there is
   expect(entryAgo([], 0, 0)).toBeNull();
+});
+
+test("a thinned series is dense where it is new, and reaches as far back", () => {
+  let series: Series<number> = [];
+  const density = { keepMs: 10_000, fineMs: 1_000, coarseMs: 1_000 };
+  for (let at = 0; at <= 60_000; at += 100) series = addThinned(series, at, at, density);
+  expect(series.length).toBeLessThanOrEqual(22);
+  const ages = series.map((entry) => 60_000 - entry.at);
+  expect(ages.filter((age) => age <= 900)).toEqual([
+    900, 800, 700, 600, 500, 400, 300, 200, 100, 0,
+  ]);
+  expect(ages[0]).toBeGreaterThanOrEqual(10_000);
+  expect(ages[0]).toBeLessThanOrEqual(11_000);
+  expect(Math.max(...ages.slice(1).map((age, index) => (ages[index] ?? 0) - age))).toBeLessThan(
+    2_000,
+  );
 });
 
 test("what is due soon is released with what is due now", () => {

@@ -57,6 +57,29 @@ export function addTo<T>(series: Series<T>, value: T, now: MonoMs, keepMs: numbe
   return [...kept, { at: now, value }];
 }
 
+/** How much of a series is kept, and how densely, in milliseconds. */
+export type Density = Readonly<{ keepMs: number; fineMs: number; coarseMs: number }>;
+
+/**
+ * Like `addTo`, but of what is older than `fineMs` one entry per `coarseMs` is enough. Ten readings a
+ * second for ten seconds would be a hundred entries to copy and walk at each.
+ */
+export function addThinned<T>(
+  series: Series<T>,
+  value: T,
+  now: MonoMs,
+  { keepMs, fineMs, coarseMs }: Density,
+): Series<T> {
+  const kept: Readonly<{ at: MonoMs; value: T }>[] = [];
+  let keptAt = -Infinity;
+  for (const entry of series) {
+    if (entry.at <= now - fineMs && entry.at < keptAt + coarseMs) continue;
+    kept.push(entry);
+    keptAt = entry.at;
+  }
+  return addTo(kept, value, now, keepMs);
+}
+
 /** The newest entry that is at least `ageMs` old; the oldest one while none is. null when empty. */
 export function entryAgo<T>(
   series: Series<T>,

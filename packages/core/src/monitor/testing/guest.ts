@@ -146,7 +146,7 @@ export class TestGuest {
     while (this.now < end) {
       this.now += STEP_MS;
       this.live(STEP_MS);
-      if (this.now % 250 === 0) this.sampleCpu();
+      if (this.now % 200 === 0) this.sampleCpu();
       if (this.now % 100 === 0) this.sampleMemory();
       if (this.quota !== null && this.now % 1000 === 0) this.report();
       if (this.shrinks && this.now % 500 === 0) this.shrink();
