@@ -12,7 +12,7 @@ const DEMO = ["--preset", "demo"];
 /** Longer than an idle guest's bursts are apart, and than any hold but those that were regretted several times. */
 const CALM_MS = 45_000;
 /** 5, 10, 20 and 40 s of holds that are regretted, a burst after each, and the calm. */
-const CALM_WITHIN_MS = 240_000;
+const CALM_WITHIN_MS = 300_000;
 const WITHOUT = cgroupUnavailable();
 const REASON = WITHOUT === null ? "" : ` (skipped: ${WITHOUT})`;
 
@@ -73,7 +73,7 @@ describe.skipIf(WITHOUT !== null).for([0.25, 0.5])(
       await stack.stop();
     });
 
-    test("comes to rest below one CPU: no limit cycle", { timeout: 300_000 }, async () => {
+    test("comes to rest below one CPU: no limit cycle", { timeout: 360_000 }, async () => {
       // A step that proves to be one too many is taken back and tried again, but ever less often: after a few of them there
       // is a calm of this length. Who goes up and down at the pace of the hold (5 s) or of its own bursts never has one.
       const history: Change[] = [];

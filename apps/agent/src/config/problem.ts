@@ -20,7 +20,11 @@ const MAX_SHOWN = 60;
 export function describeIssues(issues: readonly z.core.$ZodIssue[], source: Source): string {
   const found = issues
     .flatMap((issue) => describe(issue, source))
-    .sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity));
+    .sort((a, b) => {
+      // A key that is missing is often there under a wrong name: that is the one to tell.
+      if (a.isMissing !== b.isMissing) return a.isMissing ? 1 : -1;
+      return (a.line ?? Infinity) - (b.line ?? Infinity);
+    });
   const [first] = found;
   if (first === undefined) return `${source.file}: invalid`;
   const place = first.line === null ? source.file : `${source.file}:${first.line}`;
@@ -28,20 +32,22 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[], source: Sour
   return `${place}: ${first.text}${more}`;
 }
 
-type Found = Readonly<{ line: number | null; text: string }>;
+type Found = Readonly<{ line: number | null; text: string; isMissing: boolean }>;
 
 function describe(issue: z.core.$ZodIssue, source: Source): readonly Found[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
       const text = `${sayPath(path)}: unknown key, expected ${issue.message}`;
-      return { line: lineOf(path, source), text };
+      return { line: lineOf(path, source), text, isMissing: false };
     });
   }
   const value: unknown = source.document.getIn(issue.path);
-  const got = value === undefined ? "missing" : `got ${show(value)}`;
+  const isMissing = value === undefined;
+  const got = isMissing ? "missing" : `got ${show(value)}`;
   const where = issue.path.length === 0 ? "" : `${sayPath(issue.path)}: `;
-  return [{ line: lineOf(issue.path, source), text: `${where}${got}, expected ${issue.message}` }];
+  const text = `${where}${got}, expected ${issue.message}`;
+  return [{ line: lineOf(issue.path, source), text, isMissing }];
 }
 
 /** `vms[0].bounds.min.mem` */

@@ -45,6 +45,12 @@ test.for<{ name: string; text: string; problem: string }>([
       "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, legacy",
   },
   {
+    name: "a misspelt key is told before the one that is missing for it",
+    text: edit(["    qmp:", "    qpm:"]),
+    problem:
+      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, legacy (and 1 more)",
+  },
+  {
     name: "unknown legacy factor",
     text: edit(["vms:", "legacy: { loadAverage: 1 }\nvms:"]),
     problem:
