@@ -37,13 +37,15 @@ const Features = z.pipe(
 /** Deployed agents hold versions as uint32. */
 const Version = z.int().check(z.minimum(0), z.maximum(0xffff_ffff));
 
-const Range = z
+/** The agent's first frame. */
+export const Range = z
   .object({ min: Version, max: Version, features: z.exactOptional(Features) })
   .check(z.refine((range) => range.min <= range.max, "min is above max"));
 
 const Identity = z.string().check(z.maxLength(64));
 
-const Acceptance = z.object({
+/** The monitor's first frame when a version was agreed on … */
+export const Acceptance = z.object({
   version: Version,
   vm: z.exactOptional(Identity),
   boot: z.exactOptional(Identity),
@@ -51,7 +53,8 @@ const Acceptance = z.object({
   features: z.exactOptional(Features),
 });
 
-const Refusal = z.object({ error: z.string() });
+/** … and when none was. */
+export const Refusal = z.object({ error: z.string() });
 
 /** The highest version both speak, or null. Who asks first does not matter. */
 export function highestShared(ours: VersionRange, theirs: VersionRange): number | null {
