@@ -4,7 +4,9 @@ import { MIB } from "../harness/truth.ts";
 import { dataOf, type Evidence } from "./verdict.ts";
 
 export type MonitorFigures = Readonly<{
+  /** What the reserve counts on: a start value until enough reactions were measured. */
   tReactMs: number;
+  tReactP99Ms: number | null;
   tReactSamples: number;
   reserveBytes: number;
   rMaxBytesPerSec: number;
@@ -26,8 +28,8 @@ export function summaryLines(
     ...(monitor === null
       ? []
       : [
-          `  need to usable     ${ms(monitor.tReactSamples === 0 ? null : monitor.tReactMs)}   p99 of ${monitor.tReactSamples} in the guest: MemTotal has risen`,
-          `  reserve            ${Math.round(monitor.reserveBytes / MIB)} MiB = ${Math.round(monitor.rMaxBytesPerSec / MIB)} MiB/s x that time, within limits`,
+          `  need to usable     ${ms(monitor.tReactP99Ms)}   p99 of ${monitor.tReactSamples} in the guest: MemTotal has risen`,
+          `  reserve            ${Math.round(monitor.reserveBytes / MIB)} MiB = ${Math.round(monitor.rMaxBytesPerSec / MIB)} MiB/s x ${Math.round(monitor.tReactMs)} ms, within limits`,
         ]),
     `  peak               ${seen.peakVcpus} vCPUs, ${seen.peakMemBytes / MIB} MiB`,
     `  at the end         ${seen.endMilliCpu / 1000} vCPU, ${seen.end.memBytes / MIB} MiB${seen.backAfterS === null ? "" : `, ${seen.backAfterS.toFixed(0)} s after the load`}`,
