@@ -323,6 +323,7 @@ rule("zod is a namespace", zodIsANamespace, {
   ),
 });
 
+// The forbidden words stand in texts that the rule is tried on: no test of ours is left out here.
 rule("no test is left out", noTestLeftOut, {
   "every way to do it": oneFile(
     "a.test.ts",
@@ -479,6 +480,6 @@ rule("nothing of the machine", nothingOfTheMachine, {
   ),
   "paths that every machine has, and a registry of metrics": oneFile(
     "a.ts",
-    "/sys/fs/cgroup /run/vm /proc/meminfo ./tmp/x src/work/x mount /tmp HOME=/root registry.get(x).org",
+    `/sys/fs/cgroup /run/vm /proc/meminfo ./tmp/x src/work/x mount ${under("tmp")} HOME=${under("root")} registry.get(x).org`,
   ),
 });
