@@ -13,14 +13,8 @@ import { withStack } from "./rig.ts";
 import { atMost, round, type Section } from "./table.ts";
 
 const MONITOR_BUNDLE = "dist/selfscale-monitor.cjs";
-/** As in test-e2e/guest/files/supervise-monitor. */
-const NODE_ENV = {
-  MALLOC_ARENA_MAX: "1",
-  MALLOC_TRIM_THRESHOLD_: "65536",
-  MALLOC_MMAP_THRESHOLD_: "65536",
-  UV_THREADPOOL_SIZE: "1",
-};
-const NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48", "--v8-pool-size=0"];
+/** Starts the monitor in the guest: what it costs depends on these settings of node and malloc. */
+const SERVICE = "test-e2e/guest/files/supervise-monitor";
 /** Memory every 100 ms and CPU every 200 ms, the defaults. */
 const SAMPLES_PER_SECOND = 10 + 5;
 /** sysconf(_SC_CLK_TCK) of every Linux that we run on. */
@@ -60,10 +54,11 @@ async function runNativeMonitor({ warmUpMs, idleMs }: Patience): Promise<Costs> 
   const dir = await mkdtemp(join(tmpdir(), "selfscale-bench-"));
   const [port, metricsPort] = [await freePort(), await freePort()];
   const own = ["--listen", `127.0.0.1:${port}`, "--metrics-listen", `127.0.0.1:${metricsPort}`];
-  const monitor = [...NODE_FLAGS, MONITOR_BUNDLE, ...own, "--status", join(dir, "monitor.sock")];
+  const { flags, env } = serviceSettings();
+  const monitor = [...flags, MONITOR_BUNDLE, ...own, "--status", join(dir, "monitor.sock")];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...monitor], {
     stdio: "ignore",
-    env: { ...process.env, ...NODE_ENV },
+    env: { ...process.env, ...env },
   });
   try {
     await until("the monitor serves its metrics", async () => {
@@ -86,6 +81,19 @@ async function runNativeMonitor({ warmUpMs, idleMs }: Patience): Promise<Costs> 
     child.kill("SIGKILL");
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** The service's own words, so that what is measured is what runs. */
+function serviceSettings(): Readonly<{ flags: string[]; env: Record<string, string> }> {
+  const text = readFileSync(SERVICE, "utf8");
+  const exported = /^export (.+)$/m.exec(text)?.[1]?.split(" ") ?? [];
+  const flags = /^ *node (--.+) \\$/m.exec(text)?.[1]?.split(" ") ?? [];
+  if (exported.length === 0 || flags.length === 0) throw new Error(`${SERVICE} sets nothing`);
+  const pairs = exported.map((pair): [string, string] => {
+    const [name = "", value = ""] = pair.split("=");
+    return [name, value];
+  });
+  return { flags, env: Object.fromEntries(pairs) };
 }
 
 /** Two idle guests on one agent: what the agent costs, and a monitor in its guest. */

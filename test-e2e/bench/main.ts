@@ -7,7 +7,7 @@ import { measureLatency } from "./latency.ts";
 import { loadLine, machineLines } from "./machine.ts";
 import { sectionLines, type Section } from "./table.ts";
 
-const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about half an hour.
+const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about twenty minutes.
 
   --quick       fewer samples, in about three minutes; says so
   --only PART   footprint, latency or allocators
