@@ -23,7 +23,7 @@ export function summaryLines(
   return [
     "",
     "what happened",
-    `  need to request    ${growth.ageMs === null ? "not told: a version-1 monitor can't say when it saw the need" : `${growth.ageMs} ms   from the sample that showed it to the request`}`,
+    `  need to request    ${monitor === null ? "not told: version 1 has no words for it" : `${ms(growth.ageMs)}   from the sample that showed it to the request`}`,
     `  need to plugged    ${ms(growth.pluggedMs)}   the first growth: QEMU reports the memory`,
     ...(monitor === null
       ? []

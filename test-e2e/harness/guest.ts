@@ -132,7 +132,10 @@ export class Guest {
     return { runDir: this.#qemu.runDir, ports: this.#qemu.ports };
   }
 
-  /** Runs a shell command as root in the guest. Throws ExecError if there is no whole answer in time. */
+  /**
+   * Runs a shell command as root in the guest. Throws ExecError if there is no whole answer in time, and what QEMU said
+   * last if it ended meanwhile.
+   */
   async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
     try {
       return await execInGuest(this.#qemu.ports.exec, command, options);

@@ -38,7 +38,9 @@ export type MonitorStatus = Readonly<{
   memory: Readonly<{
     needBytes: number | null;
     keepBytes: number | null;
-    /** Free memory kept against what comes faster than we react: rMax × tReact, within limits, as kept now. */
+    /**
+     * Free memory kept now against what comes faster than we react: rMax × tReact, within limits.
+     */
     reserveBytes: number;
     rMaxBytesPerSec: number;
     tReactMs: number;

@@ -15,7 +15,10 @@ export type CpuPolicy = Readonly<{
   saturatedShare: number;
   /** Share of time in which somebody waits, that confirms it. 0.05 to 0.5 makes no difference. */
   pressureShare: number;
-  /** How long it must last: one more sample. 1 s instead of 0.25 s makes the mean delay nine times longer. */
+  /**
+   * How long it must last: one more sample. 1 s instead of 0.25 s makes the mean delay nine times
+   * longer.
+   */
   confirmMs: number;
   /** Shortest time between two jumps. */
   attackPauseMs: number;
