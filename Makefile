@@ -18,7 +18,7 @@ node_modules/.ready: pnpm-lock.yaml package.json $(wildcard packages/*/package.j
 	@$(PNPM) install --frozen-lockfile --prefer-offline
 	@touch $@
 
-build: node_modules/.ready ## bundle dist/selfscale-agent.cjs and dist/selfscale-monitor.cjs
+build: node_modules/.ready ## bundle dist/selfscale-{agent,monitor,lab}.cjs
 	@node scripts/build.mjs
 
 check: node_modules/.ready ## types, lint, format

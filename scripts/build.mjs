@@ -3,7 +3,11 @@ import { readFileSync, chmodSync } from "node:fs";
 import { build } from "esbuild";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
-const apps = { agent: "apps/agent/src/main.ts", monitor: "apps/monitor/src/main.ts" };
+const apps = {
+  agent: "apps/agent/src/main.ts",
+  monitor: "apps/monitor/src/main.ts",
+  lab: "apps/lab/src/main.ts",
+};
 
 for (const [name, entry] of Object.entries(apps)) {
   const outfile = `dist/selfscale-${name}.cjs`;

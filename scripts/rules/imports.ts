@@ -14,7 +14,12 @@ type Zone = Readonly<{
   builtins: boolean;
 }>;
 
-const [PROTOCOL, CORE, QMP] = ["@selfscale/protocol", "@selfscale/core", "@selfscale/qmp"] as const;
+const [PROTOCOL, CORE, QMP] = [
+  "@selfscale/protocol",
+  "@selfscale/core",
+  "@selfscale/qmp",
+  "@selfscale/referee",
+] as const;
 
 /** A new folder needs a line here: what it may import is a decision. The first that fits counts. */
 const ZONES: readonly Zone[] = [
@@ -23,6 +28,7 @@ const ZONES: readonly Zone[] = [
   { root: "packages/qmp/", ours: [], others: ["zod"], builtins: true },
   { root: "apps/monitor/", ours: [PROTOCOL, CORE], others: null, builtins: true },
   { root: "apps/agent/", ours: [PROTOCOL, CORE, QMP], others: null, builtins: true },
+  { root: "apps/lab/", ours: [PROTOCOL], others: null, builtins: true },
   { root: "test-e2e/", ours: [PROTOCOL, CORE, QMP], others: null, builtins: true },
 ];
 /** Scripts and configuration files of the repository itself. */

@@ -1,0 +1,44 @@
+import { type ConformOptions } from "../cli.ts";
+import { AGENT_CHECKS } from "./agent-checks.ts";
+import { AgentSubject } from "./agent-subject.ts";
+import { Broken } from "./check.ts";
+import { profileNamed } from "./profile.ts";
+import { countVerdicts, reportJson, showCounts, showResult } from "./report.ts";
+import { runChecks } from "./run.ts";
+
+/** Exit codes: 1 a rule was broken, 3 no agent came. */
+const FAILED = 1;
+const NOBODY_CAME = 3;
+/** Time to start the agent after the kit. */
+const FIRST_DIAL_WITHIN_MS = 60_000;
+
+export type AgentSetup = Readonly<{ host: string; port: number; vm: string | null }>;
+
+/** Plays a monitor for the agent that dials in. Prints as it goes; returns the exit code. */
+export async function conformAgent(setup: AgentSetup, options: ConformOptions): Promise<number> {
+  const subject = new AgentSubject({ ...setup, token: options.token, patience: options.patience });
+  const say = (text: string) => {
+    if (!options.isJson) process.stdout.write(text);
+  };
+  const port = await subject.listen();
+  try {
+    say(`waiting for an agent at ws://${setup.host}:${port}/monitor, profile ${options.profile}\n`);
+    await subject.dialled(FIRST_DIAL_WITHIN_MS);
+    await subject.tidy();
+    const results = await runChecks(subject, AGENT_CHECKS, {
+      only: options.only,
+      mayBeDangerous: options.mayBeDangerous,
+      profile: profileNamed(options.profile),
+      onResult: (result) => say(showResult(result)),
+    });
+    say(showCounts(results));
+    if (options.isJson) process.stdout.write(reportJson({ profile: options.profile }, results));
+    return countVerdicts(results).fail === 0 ? 0 : FAILED;
+  } catch (error) {
+    if (!(error instanceof Broken)) throw error;
+    process.stderr.write(`selfscale-lab: ${error.message}\n`);
+    return NOBODY_CAME;
+  } finally {
+    await subject.stop();
+  }
+}

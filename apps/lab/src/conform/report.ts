@@ -1,0 +1,62 @@
+// How results are shown: a line a check, the frames that show a failure, counts at the end; or all of it as JSON.
+import { type Line, type Verdict } from "./check.ts";
+import { type Result } from "./run.ts";
+
+const MARKS = {
+  pass: "pass",
+  fail: "FAIL",
+  deviation: "known",
+  "not-applicable": "n/a",
+} as const satisfies Record<Verdict["kind"], string>;
+
+/** The last lines of the conversation are those that show it. */
+const SHOWN_LINES = 30;
+
+/** One check, when it is done. Several lines when it failed. */
+export function showResult({ id, rule, verdict, tookMs }: Result): string {
+  const seconds = `${(tookMs / 1000).toFixed(1)} s`;
+  const head = `${MARKS[verdict.kind].padEnd(5)}  ${id.padEnd(36)} ${seconds.padStart(7)}  ${rule}`;
+  if (verdict.kind === "pass") return `${head}\n`;
+  if (verdict.kind !== "fail") return `${head}\n       ${verdict.why}\n`;
+  return `${head}\n       ${verdict.why}\n${verdict.lines.slice(-SHOWN_LINES).map(showLine(verdict.lines)).join("")}`;
+}
+
+function showLine(lines: readonly Line[]): (line: Line) => string {
+  const from = lines[0]?.atMs ?? 0;
+  const arrows = { kit: "→", subject: "←", note: "·" } as const;
+  return ({ atMs, who, text }) =>
+    `       ${((atMs - from) / 1000).toFixed(3).padStart(8)} ${arrows[who]} ${text.trimEnd()}\n`;
+}
+
+export type Counts = Readonly<Record<Verdict["kind"], number>>;
+
+export function countVerdicts(results: readonly Result[]): Counts {
+  const counts = { pass: 0, fail: 0, deviation: 0, "not-applicable": 0 };
+  for (const { verdict } of results) counts[verdict.kind]++;
+  return counts;
+}
+
+export function showCounts(results: readonly Result[]): string {
+  const counts = countVerdicts(results);
+  return `${counts.pass} passed, ${counts.fail} failed, ${counts.deviation} known deviations, ${counts["not-applicable"]} not applicable\n`;
+}
+
+/** Everything, for programs. */
+export function reportJson(
+  subject: Readonly<Record<string, unknown>>,
+  results: readonly Result[],
+): string {
+  const shown = results.map(({ id, group, rule, verdict, tookMs }) => ({
+    id,
+    group,
+    rule,
+    ...plain(verdict),
+    tookMs,
+  }));
+  return `${JSON.stringify({ ...subject, counts: countVerdicts(results), checks: shown }, null, 2)}\n`;
+}
+
+function plain(verdict: Verdict): object {
+  const { kind, ...rest } = verdict;
+  return { verdict: kind, ...rest };
+}
