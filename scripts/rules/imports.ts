@@ -1,4 +1,4 @@
-// Who may import whom (docs: ARCHITECTURE.md): protocol ← core ← {monitor, agent}; qmp ← agent; no app imports another.
+// Who may import whom (docs: ARCHITECTURE.md): protocol ← {core, referee} ← {monitor, agent, lab}; qmp ← agent; no app imports another.
 import { isBuiltin } from "node:module";
 import { importGraph, importsOf, targetOf, type Import } from "./import-list.ts";
 import { isCode, isTest, violationAt, type RepoFile, type Rule, type Violation } from "./source.ts";
@@ -14,7 +14,7 @@ type Zone = Readonly<{
   builtins: boolean;
 }>;
 
-const [PROTOCOL, CORE, QMP] = [
+const [PROTOCOL, CORE, QMP, REFEREE] = [
   "@selfscale/protocol",
   "@selfscale/core",
   "@selfscale/qmp",
@@ -25,11 +25,12 @@ const [PROTOCOL, CORE, QMP] = [
 const ZONES: readonly Zone[] = [
   { root: "packages/protocol/", ours: [], others: ["zod"], builtins: false },
   { root: "packages/core/", ours: [PROTOCOL], others: [], builtins: false },
+  { root: "packages/referee/", ours: [PROTOCOL], others: [], builtins: false },
   { root: "packages/qmp/", ours: [], others: ["zod"], builtins: true },
   { root: "apps/monitor/", ours: [PROTOCOL, CORE], others: null, builtins: true },
   { root: "apps/agent/", ours: [PROTOCOL, CORE, QMP], others: null, builtins: true },
-  { root: "apps/lab/", ours: [PROTOCOL], others: null, builtins: true },
-  { root: "test-e2e/", ours: [PROTOCOL, CORE, QMP], others: null, builtins: true },
+  { root: "apps/lab/", ours: [PROTOCOL, REFEREE], others: null, builtins: true },
+  { root: "test-e2e/", ours: [PROTOCOL, CORE, QMP, REFEREE], others: null, builtins: true },
 ];
 /** Scripts and configuration files of the repository itself. */
 const OUTSIDE: Zone = { root: "", ours: [], others: null, builtins: true };
