@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import pkg from "../package.json" with { type: "json" };
 
 /** What the command line asks for. Settings are null where it says nothing. */
@@ -38,7 +39,7 @@ Options (each but --config is also a key of the file; the command line wins):
   --status PATH                  socket of the status command     [${DEFAULT_STATUS_SOCKET}]
   --config FILE                  YAML file with the other settings
   --preset default|demo          how patiently sizes fall; demo is for showing, not for use
-  --protocol-max 1|2             highest protocol version to speak                  [2]
+  --protocol-max ${SPOKEN_VERSIONS.join("|")}             highest protocol version to speak                  [${HIGHEST_VERSION}]
   --token FILE                   ask agents for the token in this file
   --require-auth                 refuse to start without a token
   --log-level LEVEL              debug, info, warn or error                      [info]

@@ -8,6 +8,7 @@ import {
   type MonitorConfig,
   monitorStatus,
 } from "@selfscale/core";
+import { FEATURES } from "@selfscale/protocol";
 import { VERSION } from "./cli.ts";
 import { type Config } from "./config/load.ts";
 import { type Log } from "./log.ts";
@@ -32,8 +33,6 @@ export type Ground = Readonly<{
   /** Our own mistake ended the loop: the process should end and be started anew. */
   onCrash(): void;
 }>;
-
-const FEATURES = ["size-report"];
 
 /** Everything that runs inside the VM, wired together: sensors, loop, links, metrics, status. */
 export class Monitor {

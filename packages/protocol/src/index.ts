@@ -56,3 +56,10 @@ export {
   type ScaleReason,
 } from "./reasons.ts";
 export { clipText, utf8Bytes } from "./text.ts";
+export {
+  FEATURES,
+  HIGHEST_VERSION,
+  LOWEST_VERSION,
+  offeredRange,
+  SPOKEN_VERSIONS,
+} from "./versions.ts";

@@ -1,4 +1,5 @@
 import { type PolicyConfig, PRESETS } from "@selfscale/core";
+import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import * as z from "zod";
 import { DEFAULT_STATUS_SOCKET } from "../cli.ts";
 import { BYTES_EXPECTED, bytesSchema, listenSchema, parseBytes } from "./quantities.ts";
@@ -45,7 +46,9 @@ export function createConfigSchema() {
       /** How patiently sizes fall. `demo` has short holds: it costs resizes and is for showing only. */
       preset: word(["default", "demo"]).default("default"),
       /** Highest protocol version to speak. 1: only UpscaleRequest, as deployed monitors. */
-      protocolMax: z.literal([1, 2], { error: "expected 1 or 2" }).default(2),
+      protocolMax: z
+        .literal(SPOKEN_VERSIONS, { error: `expected ${SPOKEN_VERSIONS.join(" or ")}` })
+        .default(HIGHEST_VERSION),
       /** On a version-1 link try one ScaleRequest first, and fall back when it is not understood. */
       probeScaleRequest: z.boolean({ error: "expected true or false" }).default(false),
       /** File with the token that agents must show. */

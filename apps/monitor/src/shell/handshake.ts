@@ -3,6 +3,7 @@ import {
   describeMismatch,
   encodeHandshakeReply,
   highestShared,
+  LOWEST_VERSION,
   sharedFeatures,
 } from "@selfscale/protocol";
 import { type Identity } from "../machine/identity.ts";
@@ -28,7 +29,7 @@ export function answerRange(text: string, facts: HandshakeFacts): RangeAnswer {
   const decoded = decodeRange(text);
   if (!decoded.ok) return refusal(`bad range: ${decoded.problem}`);
   const theirs = decoded.message;
-  const ours = { min: 1, max: facts.protocolMax };
+  const ours = { min: LOWEST_VERSION, max: facts.protocolMax };
   const version = highestShared(ours, theirs);
   if (version === null) return refusal(describeMismatch(ours, theirs));
   // A version-1 answer is byte for byte that of deployed monitors.

@@ -9,6 +9,7 @@ import {
   checkTarget,
   sizeFromAllocation,
   MAX_INVALID_PER_MINUTE,
+  offeredRange,
   type FromAgent,
   type FromMonitor,
   type Size,
@@ -17,9 +18,7 @@ import {
 import { type AgentTimers } from "./timers.ts";
 import { type MonoMs, type VmAction } from "./types.ts";
 
-/** What we offer. `min` stays 1 until no deployed monitor is left: they abort on anything higher. */
-export const OFFERED: VersionRange = { min: 1, max: 2, features: ["size-report"] };
-
+const OFFERED: VersionRange = offeredRange();
 const MINUTE_MS = 60_000;
 /** Close codes of RFC 6455. */
 const CLOSE_PROTOCOL_ERROR = 1002;
