@@ -26,6 +26,7 @@ test("fills in what the smallest file leaves out", () => {
       },
       hasQuota: false,
       hasMetrics: false,
+      protocolMax: 2,
       legacy: {
         computeUnit: { milliCpu: 250, memBytes: 1024 * MIB },
         loadAverageFractionTarget: 0.9,
@@ -56,6 +57,7 @@ vms:
     metrics: http://127.0.0.1:29100/metrics
     memoryDevice: vm7
     token: pg-1.token
+    protocolMax: 1
     cgroup: FOLDER
     legacy: { computeUnit: { cpu: 1, mem: 4Gi }, loadAverageFractionTarget: 0.7, enableLFCMetrics: true }
 `);
@@ -75,6 +77,7 @@ vms:
     spec: {
       hasQuota: true,
       hasMetrics: true,
+      protocolMax: 1,
       legacy: {
         computeUnit: { milliCpu: 1000, memBytes: 4096 * MIB },
         loadAverageFractionTarget: 0.7,

@@ -102,6 +102,7 @@ function completeVm(vm: ConfigFile["vms"][number], file: ConfigFile, folder: str
       bounds: boundsOf(vm.bounds),
       hasQuota: vm.cgroup !== undefined,
       hasMetrics: vm.metrics !== undefined,
+      protocolMax: vm.protocolMax,
       legacy: legacyOf(file.legacy, vm.legacy),
     },
     qmp: parseQmpAddress(vm.qmp),

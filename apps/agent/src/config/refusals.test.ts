@@ -42,13 +42,13 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "unknown key in a VM",
     text: edit(["name: pg-1", "name: pg-1\n    metric: http://x/"]),
     problem:
-      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, legacy",
+      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, legacy",
   },
   {
     name: "a misspelt key is told before the one that is missing for it",
     text: edit(["    qmp:", "    qpm:"]),
     problem:
-      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, legacy (and 1 more)",
+      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, legacy (and 1 more)",
   },
   {
     name: "unknown legacy factor",
@@ -144,6 +144,11 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "no CPU for all minimums",
     text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 1, mem: 3Gi }"]) + SECOND,
     problem: "FILE:1: node.cpu: got 1, expected at least 1.5: the 2 VMs' bounds.min",
+  },
+  {
+    name: "a protocol version that is none of ours",
+    text: edit(["name: pg-1", "name: pg-1\n    protocolMax: 3"]),
+    problem: "FILE:4: vms[0].protocolMax: got 3, expected 1 or 2",
   },
   {
     name: "two VMs of one name",

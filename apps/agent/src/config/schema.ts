@@ -1,6 +1,7 @@
 // The configuration file, key by key. The comments are the manual.
 // Unknown keys are errors; names are never renamed.
 import { AGENT_TIMERS, type LegacyConfig } from "@selfscale/core";
+import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import { isQmpAddress } from "@selfscale/qmp";
 import * as z from "zod";
 import { SHELL_TIMERS } from "../shell/timers.ts";
@@ -93,6 +94,10 @@ const Vm = mapping({
   ).optional(),
   /** File with the token for this VM's monitor. Read anew at each dial, sent to no other VM. */
   token: text("a path", anyText).optional(),
+  /** Highest protocol version to offer. 1: the way back, as deployed agents; its metrics decide. */
+  protocolMax: z
+    .literal(SPOKEN_VERSIONS, { error: SPOKEN_VERSIONS.join(" or ") })
+    .default(HIGHEST_VERSION),
   legacy: Legacy.optional(),
 });
 

@@ -1,6 +1,6 @@
 // A fleet of real loops over real sockets, with its log in memory.
 import { AGENT_TIMERS, type AgentTimers } from "@selfscale/core";
-import { type Size } from "@selfscale/protocol";
+import { HIGHEST_VERSION, type Size } from "@selfscale/protocol";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { legacyOf } from "../config/legacy.ts";
@@ -37,6 +37,7 @@ export function vmConfig(
       bounds: { min: size(1, 128), max: size(4, 1152) },
       hasQuota: (overrides.cgroup ?? null) !== null,
       hasMetrics: (overrides.metricsUrl ?? null) !== null,
+      protocolMax: HIGHEST_VERSION,
       legacy: legacyOf(undefined, undefined),
     },
     qmp: { kind: "unix", path: place.socket },

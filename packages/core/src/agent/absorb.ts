@@ -1,5 +1,5 @@
 // Records what an event taught us. Decides nothing: no move begins here.
-import { type Size } from "@selfscale/protocol";
+import { offeredRange, type Size } from "@selfscale/protocol";
 import { downscaleDenied, INITIAL_OVERRIDES, upscaleRequested } from "../legacy/overrides.ts";
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
@@ -29,8 +29,10 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
       return hypervisorLost(state, event.problem);
     case "command-settled":
       return commandSettled(state, event, now);
-    case "link-opened":
-      return fromLink(state, openLink(event.link, now, state.timers), now);
+    case "link-opened": {
+      const offered = offeredRange(state.spec.protocolMax);
+      return fromLink(state, openLink(event.link, offered, now, state.timers), now);
+    }
     case "frame-received":
       if (state.link.kind === "down" || state.link.link !== event.link) return [state, []];
       return fromLink(state, receiveFrame(state.link, event.text, now, state.timers), now);

@@ -9,7 +9,6 @@ import {
   checkTarget,
   sizeFromAllocation,
   MAX_INVALID_PER_MINUTE,
-  offeredRange,
   type FromAgent,
   type FromMonitor,
   type Size,
@@ -18,7 +17,6 @@ import {
 import { type AgentTimers } from "./timers.ts";
 import { type MonoMs, type VmAction } from "./types.ts";
 
-const OFFERED: VersionRange = offeredRange();
 const MINUTE_MS = 60_000;
 /** Close codes of RFC 6455. */
 const CLOSE_PROTOCOL_ERROR = 1002;
@@ -52,7 +50,12 @@ export type LinkNews =
   | Readonly<{ kind: "nonsense"; problem: string }>;
 
 export type LinkDown = Readonly<{ kind: "down" }>;
-export type LinkGreeting = Readonly<{ kind: "greeting"; link: number; deadline: MonoMs }>;
+export type LinkGreeting = Readonly<{
+  kind: "greeting";
+  link: number;
+  offered: VersionRange;
+  deadline: MonoMs;
+}>;
 export type LinkUp = Readonly<{
   kind: "up";
   link: number;
@@ -83,10 +86,15 @@ export type LinkStep = Readonly<{
 export const LINK_DOWN: LinkDown = { kind: "down" };
 
 /** The websocket is open: say what we speak. */
-export function openLink(id: number, now: MonoMs, timers: AgentTimers): LinkStep {
+export function openLink(
+  id: number,
+  offered: VersionRange,
+  now: MonoMs,
+  timers: AgentTimers,
+): LinkStep {
   return {
-    link: { kind: "greeting", link: id, deadline: now + timers.handshakeMs },
-    actions: [{ kind: "send-frame", link: id, text: encodeRange(OFFERED) }],
+    link: { kind: "greeting", link: id, offered, deadline: now + timers.handshakeMs },
+    actions: [{ kind: "send-frame", link: id, text: encodeRange(offered) }],
     news: [],
   };
 }
@@ -207,7 +215,7 @@ function requestMessage(request: Request, id: number): FromAgent {
 }
 
 function greet(link: LinkGreeting, text: string, now: MonoMs, timers: AgentTimers): LinkStep {
-  const decoded = decodeHandshakeReply(text, OFFERED);
+  const decoded = decodeHandshakeReply(text, link.offered);
   if (!decoded.ok) {
     return giveUp(link.link, CLOSE_PROTOCOL_ERROR, `handshake reply: ${decoded.problem}`);
   }

@@ -338,6 +338,31 @@ describe("whose word counts", () => {
     expect(vmStatus(vm.state)).toMatchObject({ mode: "metrics-based" });
   });
 
+  test("told to speak version 1 at most, it offers what a deployed agent does", () => {
+    const rig = new Rig();
+    const vm = rig.add({ protocolMax: 1 });
+    vm.monitor.version = 1;
+    rig.attach(vm);
+    rig.connect(vm);
+    rig.run(1_000);
+    expect(vm.frames[0]).toEqual({ min: 1, max: 1 });
+    expect(vmStatus(vm.state)).toMatchObject({ mode: "held", link: { state: "up", version: 1 } });
+  });
+
+  test("told to speak version 1 at most, it refuses a monitor that answers 2", () => {
+    const rig = new Rig();
+    const vm = rig.add({ protocolMax: 1 });
+    vm.monitor.version = 2;
+    rig.attach(vm);
+    rig.connect(vm);
+    const problem = "handshake reply: version 2 was not offered, only 1 to 1";
+    expect(vmStatus(vm.state)).toMatchObject({
+      mode: "held",
+      link: { state: "down" },
+      problems: [expect.stringContaining(problem)],
+    });
+  });
+
   test("version 1 without metrics is held, and its UpscaleRequest is honoured for ten seconds", () => {
     const rig = new Rig();
     const vm = rig.add();

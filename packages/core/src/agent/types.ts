@@ -13,6 +13,8 @@ export type VmSpec = Readonly<{
   hasQuota: boolean;
   /** True when `metrics:` is configured: a version-1 VM can be sized by its metrics. */
   hasMetrics: boolean;
+  /** The highest protocol version to offer. 1 makes us a deployed agent to this monitor. */
+  protocolMax: number;
   legacy: LegacyConfig;
 }>;
 

@@ -1,6 +1,6 @@
 // A small world around one or more VM machines, in virtual time: QEMU, guest, monitor and node, all scripted and exact.
 // For tests only. It keeps its own books and never reads the machine's state to know what is true.
-import { type Bounds, type Size } from "@selfscale/protocol";
+import { HIGHEST_VERSION, type Bounds, type Size } from "@selfscale/protocol";
 
 import { DEPLOYED_LEGACY_CONFIG } from "../../legacy/defaults.ts";
 import { initialArbiter, stepArbiter, type ArbiterState, type Capacity } from "../arbiter.ts";
@@ -117,6 +117,7 @@ export class Rig {
         bounds: bounds(size(1, 512), size(4, 2560)),
         hasQuota: true,
         hasMetrics: false,
+        protocolMax: HIGHEST_VERSION,
         legacy: DEPLOYED_LEGACY_CONFIG,
         ...overrides,
       },
