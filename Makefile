@@ -1,14 +1,14 @@
 # The only entry point; CI calls the same targets. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup build check format test test-unit test-e2e demo bench clean
+.PHONY: help setup build release-fixture check format test test-unit test-e2e demo bench clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
 ARGS ?=
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: node_modules/.ready ## install what is missing: system packages (as root) and node modules
 	@scripts/setup
@@ -20,6 +20,9 @@ node_modules/.ready: pnpm-lock.yaml package.json $(wildcard packages/*/package.j
 
 build: node_modules/.ready ## bundle dist/selfscale-{agent,monitor,lab}.cjs
 	@node scripts/build.mjs
+
+release-fixture: node_modules/.ready ## keep this release's bundles for later tests (ARGS=--replace: anew, before it is out)
+	@node scripts/release-fixture.mjs $(ARGS)
 
 check: node_modules/.ready ## types, lint, format
 	@$(PNPM) exec tsc -p .

@@ -6,13 +6,20 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["packages/**/*.test.ts", "apps/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: [
+            "packages/**/*.test.ts",
+            "apps/**/*.test.ts",
+            "scripts/**/*.test.ts",
+            // Needs no guest.
+            "test-e2e/compat/*.test.ts",
+          ],
         },
       },
       {
         test: {
           name: "e2e",
           include: ["test-e2e/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "test-e2e/compat/*.test.ts"],
           globalSetup: "test-e2e/harness/global-setup.ts",
           // Guests are heavy: two cores carry one or two of them, so files run one after another.
           fileParallelism: false,

@@ -40,16 +40,21 @@ export class AgentProcess {
   readonly config: Record<string, unknown>;
   readonly logPath: string;
   private child: ChildProcess | null = null;
+  private bundle: string;
 
-  private constructor(dir: string, config: Record<string, unknown>) {
+  private constructor(dir: string, config: Record<string, unknown>, bundle: string) {
     this.dir = dir;
+    this.bundle = bundle;
     this.config = { ...config, socket: join(dir, "agent.sock") };
     this.logPath = join(dir, "agent.log");
   }
 
   /** Starts the bundle with this configuration (its `socket` is chosen here). */
-  static async start(config: Record<string, unknown>): Promise<AgentProcess> {
-    const agent = new AgentProcess(await makeRunDir("agent"), config);
+  static async start(
+    config: Record<string, unknown>,
+    bundle = AGENT_BUNDLE,
+  ): Promise<AgentProcess> {
+    const agent = new AgentProcess(await makeRunDir("agent"), config, bundle);
     await agent.launch();
     return agent;
   }
@@ -65,7 +70,7 @@ export class AgentProcess {
     Object.assign(this.config, changes);
     const path = join(this.dir, "agent.yaml");
     await writeFile(path, stringify(this.config));
-    const agent = [process.execPath, AGENT_BUNDLE, "--config", path];
+    const agent = [process.execPath, this.bundle, "--config", path];
     // Killed by the kernel if we are; setpriv keeps the pid.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", ...agent], {
       stdio: ["ignore", "ignore", "pipe"],
@@ -76,6 +81,13 @@ export class AgentProcess {
       if (child.exitCode !== null) throw new Error(`the agent exited: ${await this.logTail()}`);
       return (await this.vms()) !== null;
     });
+  }
+
+  /** Another release takes its place, as an operator would do it: the old one may settle what is in flight. */
+  async replace(bundle: string, changes: Record<string, unknown> = {}): Promise<void> {
+    await this.end("SIGTERM");
+    this.bundle = bundle;
+    await this.launch(changes);
   }
 
   /** Ends it the hard way: no time to settle anything. */

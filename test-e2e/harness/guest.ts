@@ -148,10 +148,13 @@ export class Guest {
     }
   }
 
-  /** Ends the monitor and waits for its successor, which gets these arguments too. */
-  async restartMonitor(args: readonly string[]): Promise<void> {
+  /**
+   * Ends the monitor and waits for its successor, which gets these arguments too. A bundle is a file in the guest (see
+   * put-file.ts), from then on the monitor that is started; without one it is the one before.
+   */
+  async restartMonitor(args: readonly string[], bundle?: string): Promise<void> {
     const words = args.map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ");
-    const { code, stderr } = await this.exec(`restart-monitor ${words}`);
+    const { code, stderr } = await this.exec(`BUNDLE=${bundle ?? ""} restart-monitor ${words}`);
     if (code !== 0) throw new Error(`the monitor was not restarted: ${stderr}`);
     await waitForMonitor(this.#qemu);
   }

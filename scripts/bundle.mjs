@@ -1,0 +1,32 @@
+// How each app becomes one file that plain node runs, wherever it is written and from whatever sources.
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+/** The two that speak with one another: what a release keeps. */
+export const APPS = ["agent", "monitor"];
+
+/** Writes selfscale-<app>.cjs into the folder and gives its path and size. */
+export async function bundle(app, folder, plugins = []) {
+  const outfile = join(folder, `selfscale-${app}.cjs`);
+  const { metafile } = await build({
+    entryPoints: [`apps/${app}/src/main.ts`],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node20.19",
+    format: "cjs",
+    minify: true,
+    // A stack trace must still name our functions: an assertion's crash is read by people.
+    keepNames: true,
+    legalComments: "none",
+    banner: { js: "#!/usr/bin/env node" },
+    // ws looks for these native helpers and does without them.
+    external: ["bufferutil", "utf-8-validate"],
+    plugins,
+    metafile: true,
+    logLevel: "warning",
+  });
+  chmodSync(outfile, 0o755);
+  return { outfile, bytes: Object.values(metafile.outputs)[0]?.bytes ?? 0 };
+}
