@@ -58,12 +58,15 @@ export function releaseObstacle(state: MonitorState, now: MonoMs): BindingLimit 
 }
 
 /**
- * The least that can be asked for at all: the bounds; without them what it has, and one CPU step.
+ * The least that can be asked for at all: the bounds; without them one CPU step, and what it has. Only who takes levels
+ * without reporting, and has told a size, is asked for less memory: nobody else leads the way down there.
  */
 export function leastOf(state: MonitorState): Size {
-  const report = state.session?.report ?? null;
-  if (report !== null) return report.min;
-  return { milliCpu: cpuCellUp(state, 1), memBytes: actualOf(state)?.memBytes ?? 0 };
+  const { session } = state;
+  if (session !== null && session.report !== null) return session.report.min;
+  const isToldLevels = session?.probe.kind === "understood" && session.notified !== null;
+  const memBytes = isToldLevels ? memCellUp(state, 1) : (actualOf(state)?.memBytes ?? 0);
+  return { milliCpu: cpuCellUp(state, 1), memBytes };
 }
 
 /** A resource's new level. Amounts are milli-vCPU or bytes. */

@@ -111,6 +111,19 @@ describe("version 1, byte for byte", () => {
     expect(texts(guest).at(-1)).toMatch(/^\{"type":"ScaleRequest","target":\{[^}]+\},"id":\d+\}$/);
   });
 
+  test("who understood the probe hears when less is enough, once the size was told", () => {
+    const guest = new TestGuest({ ...CONFIG, probeScaleRequest: true });
+    guest.actual = size(1, 2048);
+    guest.run(1_000);
+    guest.connect(1);
+    guest.run(200_000);
+    expect(guest.sizes.at(-1)?.size.memBytes).toBe(2048 * MIB);
+    const granted = { cpu: 1, mem: 2048 * MIB };
+    guest.tell({ type: "UpscaleNotification", content: { granted }, id: 400 });
+    guest.run(5_000);
+    expect(guest.sizes.at(-1)?.size.memBytes).toBeLessThan(1024 * MIB);
+  });
+
   test("only the probe's own refusal is one", () => {
     const guest = connected(1, { ...CONFIG, probeScaleRequest: true });
     guest.run(500);
