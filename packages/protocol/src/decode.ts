@@ -1,6 +1,6 @@
 // From text to a typed message. Nothing in here throws on what a peer sends, and nothing echoes
 // more than a few characters of it. The decoder is more liberal than the deployed peers; the
-// differences are a table in golden.test.ts.
+// differences are a table in recorded.test.ts.
 import type * as z from "zod/mini";
 import { MAX_FRAME_BYTES, MAX_PROBLEM_CHARS } from "./limits.ts";
 import { FromAgent, FromMonitor } from "./messages.ts";

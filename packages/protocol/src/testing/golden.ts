@@ -1,4 +1,4 @@
-// Reads the golden files. Wire facts, never edited once released.
+// Reads the golden files: one frame per file, exactly the bytes on the wire. Never edited once released.
 import { readFileSync, readdirSync } from "node:fs";
 
 const GOLDEN = new URL("../../golden/", import.meta.url);
@@ -16,10 +16,35 @@ type WireV1 = Readonly<{
 /** What was recorded from the deployed peers' own code. */
 export const WIRE_V1 = JSON.parse(readFileSync(new URL("wire-v1.json", GOLDEN), "utf8")) as WireV1;
 
-/** The version-2 frames of one folder by name, each without its file's final newline. */
-export function goldenV2(folder: "handshake" | "from-agent" | "from-monitor"): Map<string, string> {
-  const directory = new URL(`v2/${folder}/`, GOLDEN);
+export const FOLDERS = [
+  "v1/handshake",
+  "v1/from-agent",
+  "v1/from-monitor",
+  "v2/handshake",
+  "v2/from-agent",
+  "v2/from-monitor",
+] as const;
+/** A version, and who speaks. */
+export type Folder = (typeof FOLDERS)[number];
+
+/**
+ * `valid`: what our encoder writes. `lenient`: what it never writes and our decoder takes. `invalid`:
+ * what our decoder refuses.
+ */
+export type Group = "valid" | "lenient" | "invalid";
+
+/** The frames of one folder, by file name without its ending. Bytes become text as in the shells. */
+export function goldenFrames(folder: Folder, group: Group): ReadonlyMap<string, string> {
+  const directory = new URL(`${folder}/${group}/`, GOLDEN);
   const names = readdirSync(directory).map((file) => file.replace(/\.json$/, ""));
-  const read = (name: string) => readFileSync(new URL(`${name}.json`, directory), "utf8");
-  return new Map(names.sort().map((name) => [name, read(name).replace(/\n$/, "")]));
+  const read = (name: string) => readFileSync(new URL(`${name}.json`, directory)).toString();
+  return new Map(names.sort().map((name) => [name, read(name)]));
+}
+
+/** Every golden file by its path below golden/, as bytes. */
+export function goldenBytes(): ReadonlyMap<string, Uint8Array> {
+  const files = readdirSync(GOLDEN, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(GOLDEN.pathname.length));
+  return new Map(files.sort().map((path) => [path, readFileSync(new URL(path, GOLDEN))]));
 }
