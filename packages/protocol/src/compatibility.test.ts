@@ -1,174 +1,119 @@
-// The gate: what was released keeps being understood. First on examples, to show that it can fail; then on the wire itself.
-import { createHash } from "node:crypto";
+// The gate: what was released keeps being understood, and what we write is taken by what was released. That the gate can
+// fail is shown in testing/breaking-changes.test.ts and testing/golden-gate.test.ts.
+//
+// A release adds its own folder, once, and no folder is ever edited again. For version 3, in packages/protocol:
+//   mkdir released/v3 && cp schema/*.json released/v3/
+//   cd golden && find v* wire-v1.json -type f | LC_ALL=C sort | xargs sha256sum > ../released/v3/golden.sha256
+// Before that its frames get a folder golden/v3, which this gate lets through: nothing that was released changes.
+import * as fc from "fast-check";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import * as z from "zod";
+import { encodeFromAgent, encodeFromMonitor } from "./encode.ts";
+import { isSpoken } from "./messages.ts";
+import { SEED, anyFromAgent, anyFromMonitor } from "./testing/arbitrary.ts";
 import { breakingChanges } from "./testing/breaking-changes.ts";
+import { digestsOf, goldenProblems, readDigests } from "./testing/golden-gate.ts";
+import { FOLDERS, goldenBytes, goldenFrames } from "./testing/golden.ts";
 import { WIRE_SCHEMAS, type JsonSchema, type WireSchemaName } from "./testing/json-schema.ts";
 
 const PACKAGE = join(import.meta.dirname, "..");
 const RELEASED = join(PACKAGE, "released");
 const NAMES = Object.keys(WIRE_SCHEMAS) as WireSchemaName[];
+const releases = readdirSync(RELEASED);
 
-const count: JsonSchema = { type: "integer", minimum: 0 };
-const size: JsonSchema = {
-  type: "object",
-  properties: { cpu: { type: "number" } },
-  required: ["cpu"],
-};
-const ping: JsonSchema = {
-  type: "object",
-  properties: { type: { type: "string", const: "Ping" }, id: count, note: { type: "string" } },
-  required: ["type", "id"],
-};
-const wrapped: JsonSchema = {
-  type: "object",
-  properties: { type: { type: "string", const: "Grant" }, content: size },
-  required: ["type", "content"],
-};
-const wire: JsonSchema = { oneOf: [ping, wrapped] };
-
-const pingWith = (change: JsonSchema): JsonSchema => ({ oneOf: [{ ...ping, ...change }, wrapped] });
-const pingField = (name: string, field: JsonSchema) =>
-  pingWith({ properties: { ...ping.properties, [name]: field } });
-
-function without(name: string, { properties = {} }: JsonSchema) {
-  return Object.fromEntries(Object.entries(properties).filter(([key]) => key !== name));
+function releasedSchema(release: string, file: string): JsonSchema {
+  return JSON.parse(readFileSync(join(RELEASED, release, file), "utf8")) as JsonSchema;
 }
 
-describe("a change that a released peer would notice", () => {
-  const withoutNote = without("note", ping);
-  const flat = { ...without("content", wrapped), cpu: { type: "number" } };
-  test.for<{ name: string; current: JsonSchema; finds: readonly string[] }>([
-    {
-      name: "a removed field",
-      current: pingWith({ properties: withoutNote }),
-      finds: ["frame.Ping.note: is gone"],
-    },
-    {
-      name: "a renamed field",
-      current: pingWith({ properties: { ...withoutNote, remark: { type: "string" } } }),
-      finds: ["frame.Ping.note: is gone"],
-    },
-    {
-      name: "a message that is gone",
-      current: { oneOf: [ping] },
-      finds: ["frame.Grant: is gone"],
-    },
-    {
-      name: "an optional field made required",
-      current: pingWith({ required: ["type", "id", "note"] }),
-      finds: ["frame.Ping.note: is required now"],
-    },
-    {
-      name: "a new field that is required",
-      current: pingWith({
-        properties: { ...ping.properties, at: count },
-        required: ["type", "id", "at"],
-      }),
-      finds: ["frame.Ping.at: is required now"],
-    },
-    {
-      name: "another type",
-      current: pingField("note", { type: "number" }),
-      finds: ["frame.Ping.note: is number now, was string"],
-    },
-    {
-      name: "a narrower type",
-      current: {
-        oneOf: [
-          ping,
-          {
-            ...wrapped,
-            properties: {
-              ...wrapped.properties,
-              content: { ...size, properties: { cpu: { type: "integer" } } },
-            },
-          },
-        ],
-      },
-      finds: ["frame.Grant.content.cpu: is integer now, was number"],
-    },
-    {
-      name: "narrower limits",
-      current: pingField("id", { type: "integer", minimum: 1, maximum: 255 }),
-      finds: ["frame.Ping.id: minimum is 1 now", "frame.Ping.id: maximum is 255 now"],
-    },
-    {
-      name: "a list of words where any were taken",
-      current: pingField("note", { type: "string", enum: ["a"] }),
-      finds: ['frame.Ping.note: takes "anything else" no more'],
-    },
-    {
-      name: "a pattern",
-      current: pingField("note", { type: "string", pattern: "^a" }),
-      finds: ["frame.Ping.note: must match ^a now"],
-    },
-    {
-      name: "unknown fields refused",
-      current: pingWith({ additionalProperties: false }),
-      finds: ["frame.Ping: takes no unknown fields now"],
-    },
-    {
-      name: "another envelope",
-      current: { oneOf: [ping, { ...wrapped, properties: flat, required: ["type", "cpu"] }] },
-      finds: ["frame.Grant.content: is gone", "frame.Grant.cpu: is required now"],
-    },
-  ])("$name fails", ({ current, finds }) => {
-    expect(breakingChanges(wire, current)).toEqual(finds);
+/** A released reader, from its schema alone. */
+function releasedReader(release: string, name: WireSchemaName) {
+  const schema = z.fromJSONSchema(
+    releasedSchema(release, `${name}.json`) as z.core.JSONSchema.JSONSchema,
+  );
+  return (text: string) => schema.safeParse(JSON.parse(text)).success;
+}
+
+test.for(NAMES)("schema/%s.json is what our reader takes (-u writes it)", async (name) => {
+  const text = `${JSON.stringify(WIRE_SCHEMAS[name], null, 2)}\n`;
+  await expect(text).toMatchFileSnapshot(join(PACKAGE, "schema", `${name}.json`));
+});
+
+test("version 2 was released, with a schema of everything", () => {
+  expect(releases).toContain("v2");
+  expect(readdirSync(join(RELEASED, "v2")).sort()).toEqual([
+    "from-agent.json",
+    "from-monitor.json",
+    "golden.sha256",
+    "handshake-range.json",
+    "handshake-reply.json",
+  ]);
+});
+
+describe.for(releases)("release %s", (release) => {
+  const files = readdirSync(join(RELEASED, release)).filter((file) => file.endsWith(".json"));
+
+  test.for(files)("%s: our reader takes what it took", (file) => {
+    const name = file.replace(/\.json$/, "");
+    const current: JsonSchema | undefined = new Map<string, JsonSchema>(
+      Object.entries(WIRE_SCHEMAS),
+    ).get(name);
+    const changes =
+      current === undefined
+        ? [`${name}: is gone`]
+        : breakingChanges(releasedSchema(release, file), current, name);
+    expect(changes).toEqual([]);
   });
 
-  test.for<{ name: string; current: JsonSchema }>([
-    { name: "no change", current: wire },
-    { name: "a new optional field", current: pingField("at", count) },
-    {
-      name: "a new message",
-      current: {
-        oneOf: [
-          ping,
-          { ...ping, properties: { ...ping.properties, type: { const: "Pong" } } },
-          wrapped,
-        ],
-      },
-    },
-    { name: "wider limits", current: pingField("id", { type: "integer", minimum: -1 }) },
-    { name: "a wider type", current: pingField("id", { type: "number", minimum: 0 }) },
-    { name: "a required field that may be missing now", current: pingWith({ required: ["type"] }) },
-  ])("$name passes", ({ current }) => {
-    expect(breakingChanges(wire, current)).toEqual([]);
+  test("its golden frames are there, unchanged", () => {
+    const list = readFileSync(join(RELEASED, release, "golden.sha256"), "utf8");
+    expect(goldenProblems(readDigests(list), digestsOf(goldenBytes()))).toEqual([]);
   });
 });
 
-describe("the wire of this repository", () => {
-  test.for(NAMES)("schema/%s.json is what our reader takes (-u writes it)", async (name) => {
-    const text = `${JSON.stringify(WIRE_SCHEMAS[name], null, 2)}\n`;
-    await expect(text).toMatchFileSnapshot(join(PACKAGE, "schema", `${name}.json`));
+describe.for(releases)("what we write is taken by release %s", (release) => {
+  const version = Number(release.slice(1));
+  const takesAgents = releasedReader(release, "from-agent");
+  const takesMonitors = releasedReader(release, "from-monitor");
+
+  test("its reader refuses what is wrong", () => {
+    expect(takesAgents('{"type":"HealthCheck","id":2}')).toBe(false);
+    expect(takesMonitors('{"type":"ScaleRequest","target":{"cpu":1,"mem":"1"},"id":3}')).toBe(
+      false,
+    );
   });
 
-  const releases = readdirSync(RELEASED);
-
-  test("something was released", () => {
-    expect(releases).toContain("v2");
-  });
-
-  test.for(releases.flatMap((release) => NAMES.map((name) => ({ release, name }))))(
-    "$name takes what it took in release $release",
-    ({ release, name }) => {
-      const text = readFileSync(join(RELEASED, release, `${name}.json`), "utf8");
-      const changes = breakingChanges(JSON.parse(text) as JsonSchema, WIRE_SCHEMAS[name], name);
-      expect(changes).toEqual([]);
-    },
-  );
-
-  test.for(releases)("the golden frames of release %s are there, unchanged", (release) => {
-    const list = readFileSync(join(RELEASED, release, "golden.sha256"), "utf8")
-      .trim()
-      .split("\n");
-    expect(list.length).toBeGreaterThan(0);
-    for (const line of list) {
-      const [digest, file = ""] = line.split("  ");
-      const bytes = readFileSync(join(PACKAGE, "golden", file));
-      expect(createHash("sha256").update(bytes).digest("hex"), file).toBe(digest);
+  test("every valid golden frame of its versions", () => {
+    const offered = FOLDERS.filter((folder) => Number(folder.slice(1, 2)) <= version);
+    for (const folder of offered) {
+      for (const [name, text] of goldenFrames(folder, "valid")) {
+        const side = folder.slice(3);
+        const takes = releasedReader(
+          release,
+          side !== "handshake"
+            ? (side as WireSchemaName)
+            : name.startsWith("range")
+              ? "handshake-range"
+              : "handshake-reply",
+        );
+        expect(takes(text), `${folder}/${name}`).toBe(true);
+      }
     }
+  });
+
+  test(`every message that it speaks, SEED=${SEED}`, () => {
+    const spoken = (message: { type: Parameters<typeof isSpoken>[0] }) =>
+      isSpoken(message.type, version);
+    fc.assert(
+      fc.property(anyFromAgent.filter(spoken), (message) => takesAgents(encodeFromAgent(message))),
+      { seed: SEED, numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(anyFromMonitor.filter(spoken), (message) =>
+        takesMonitors(encodeFromMonitor(message)),
+      ),
+      { seed: SEED, numRuns: 500 },
+    );
   });
 });

@@ -1,5 +1,7 @@
 // Reads the golden files: one frame per file, exactly the bytes on the wire. Never edited once released.
 import { readFileSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const GOLDEN = new URL("../../golden/", import.meta.url);
 
@@ -45,6 +47,6 @@ export function goldenFrames(folder: Folder, group: Group): ReadonlyMap<string, 
 export function goldenBytes(): ReadonlyMap<string, Uint8Array> {
   const files = readdirSync(GOLDEN, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(GOLDEN.pathname.length));
+    .map((entry) => relative(fileURLToPath(GOLDEN), join(entry.parentPath, entry.name)));
   return new Map(files.sort().map((path) => [path, readFileSync(new URL(path, GOLDEN))]));
 }

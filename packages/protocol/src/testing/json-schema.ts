@@ -24,6 +24,7 @@ export type JsonSchema = Readonly<{
   minItems?: number;
   maxItems?: number;
   pattern?: string;
+  format?: string;
 }>;
 
 /** The two frames of the handshake, and what follows in each direction. By name of the file. */
