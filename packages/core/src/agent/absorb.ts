@@ -16,6 +16,7 @@ import { fellShort } from "./pace.ts";
 import { inspect } from "./inspect.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction, type VmEvent } from "./types.ts";
 import { initialPace, initialVm, type VmState } from "./vm-state.ts";
+import { holdOf } from "./want.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
 
@@ -209,11 +210,13 @@ function scaleRequested(
     const what = target.milliCpu === null ? "CPU" : "memory";
     actions.push(warning("wish-refused", `The monitor named a ${what} size that no VM can have.`));
   }
-  const before = state.level?.size ?? (state.facts === null ? null : actualOf(state.facts));
-  if (before === null && (target.milliCpu === null || target.memBytes === null)) {
+  const isRefused = target.milliCpu === null && target.memBytes === null;
+  const before = state.level?.size ?? (state.facts === null ? null : holdOf(state, state.facts));
+  const isHalf = target.milliCpu === null || target.memBytes === null;
+  if (isRefused || (isHalf && before === null)) {
     return [{ ...state, answerDue: news.wish }, actions];
   }
-  // A refused resource leaves its level as it was.
+  // A refused resource leaves its level as it was; without one, the VM keeps what it holds.
   const size: Size = {
     milliCpu: target.milliCpu ?? before?.milliCpu ?? 0,
     memBytes: target.memBytes ?? before?.memBytes ?? 0,

@@ -58,6 +58,31 @@ describe("growing", () => {
     expect(vm.actual).toEqual(size(2, 1024));
   });
 
+  test("a first wish that no VM can have in either resource is no level: nothing moves for it", () => {
+    const { rig, vm } = started();
+    vm.setDevice({ sizeBytes: 100 * MIB, requestedBytes: 100 * MIB }); // inside a cell
+    rig.run(1_500);
+    rig.say(vm, { type: "ScaleRequest", target: { cpu: 0, mem: -1 } });
+    rig.run(12_000);
+    expect(vm.framesOf("ScaleResponse").at(-1)?.["content"]).toMatchObject({
+      outcome: "refused",
+      resources: { mem: { outcome: "refused" }, cpu: { outcome: "refused" } },
+    });
+    expect(vm.memoryCommands).toEqual([]);
+    expect(vm.notes).toContain("monitor-silent");
+  });
+
+  test("a first wish without a memory size takes nothing that the guest is still plugging", () => {
+    const { rig, vm } = started();
+    vm.setDevice({ sizeBytes: 0, requestedBytes: GIB }); // after a reset
+    vm.pluggableBytes = 0;
+    rig.run(1_500);
+    rig.wish(vm, 2, 0);
+    rig.run(30_000);
+    expect(vm.actual.milliCpu).toBe(2_000);
+    expect(vm.facts.memoryDevice?.requestedBytes).toBe(GIB);
+  });
+
   test("a need that rises while plugging raises the same request", () => {
     const { rig, vm } = started();
     rig.wish(vm, 1, 2048);
@@ -83,6 +108,26 @@ describe("growing", () => {
 });
 
 describe("shrinking", () => {
+  test("a consent is void when the level was raised above it while it was asked for", () => {
+    const { rig, vm } = started();
+    rig.wish(vm, 1, 1024);
+    rig.run(1_500);
+    vm.monitor.consent = () => null; // answers by hand, below
+    rig.wish(vm, 1, 512);
+    rig.run(1_100);
+    const asked = vm.framesOf("DownscaleRequest").at(-1);
+    expect(asked?.["content"]).toEqual({ target: { cpu: 1, mem: 768 * MIB } });
+    rig.wish(vm, 1, 896);
+    rig.run(200);
+    rig.say(vm, { type: "DownscaleResult", Ok: true, Status: "", id: asked?.id });
+    rig.run(2_000);
+    expect(vm.notes).toContain("consent-void");
+    expect(vm.memoryCommands).toHaveLength(1); // the growth
+    expect(vm.framesOf("DownscaleRequest").at(-1)?.["content"]).toEqual({
+      target: { cpu: 1, mem: 896 * MIB },
+    });
+  });
+
   test("slice by slice, one consent each, never more than a slice below actual", () => {
     const { rig, vm } = started();
     rig.wish(vm, 1, 2560);

@@ -118,8 +118,9 @@ function actOnConsent(
 ): Result {
   const actual = actualOf(facts).memBytes;
   const isLate = now > move.since + state.timers.consentMs;
-  const isMoot =
-    shrinkObstacle(state) !== null || !mayResize(state) || !wantsLess(state, actual) || isLate;
+  // The level may have risen above what was agreed to: less than is wanted is never taken.
+  const isRaised = !wantsLess(state, actual) || !wantsLess(state, move.toBytes + 1);
+  const isMoot = shrinkObstacle(state) !== null || !mayResize(state) || isRaised || isLate;
   if (isMoot) {
     const [next] = idle(state);
     return [next, [note("consent-void", "Agreed, but it no longer applies.", { ask: move.ask })]];

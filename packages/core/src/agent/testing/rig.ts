@@ -61,6 +61,8 @@ export class RigVm {
   consents: number[] = [];
   memoryCommands: { at: number; requestedBytes: number; actualBytes: number }[] = [];
   pending: VmEvent[] = [];
+  /** Told of every action before it has any effect. */
+  watch: (action: VmAction) => void = () => undefined;
 
   constructor(spec: VmSpec, sliceBytes: number) {
     this.name = spec.name;
@@ -136,6 +138,8 @@ export class Rig {
 
   lose(vm: RigVm, problem = "QMP connection lost"): void {
     vm.isPresent = false;
+    // As the shell does: what was still being read of this QEMU is no news any more.
+    vm.pending = vm.pending.filter(({ kind }) => kind !== "hypervisor-observed");
     this.feed(vm, { kind: "hypervisor-lost", problem });
   }
 
@@ -219,6 +223,7 @@ export class Rig {
   }
 
   private perform(vm: RigVm, action: VmAction): void {
+    vm.watch(action);
     switch (action.kind) {
       case "observe":
         if (vm.isPresent) vm.pending.push({ kind: "hypervisor-observed", facts: vm.facts });
