@@ -18,6 +18,9 @@ export type Settings = Readonly<
     preset: string;
     protocolMax: string;
     token: string;
+    tlsCert: string;
+    tlsKey: string;
+    tlsClientCa: string;
     requireAuth: true;
     logLevel: string;
   }>
@@ -41,7 +44,10 @@ Options (each but --config is also a key of the file; the command line wins):
   --preset default|demo          how patiently sizes fall; demo is for showing, not for use
   --protocol-max ${SPOKEN_VERSIONS.join("|")}             highest protocol version to speak                  [${HIGHEST_VERSION}]
   --token FILE                   ask agents for the token in this file
-  --require-auth                 refuse to start without a token
+  --tls-cert FILE                serve wss with the certificate in this PEM file
+  --tls-key FILE                 its private key
+  --tls-client-ca FILE           ask agents for a certificate issued by one in this file
+  --require-auth                 refuse to start without a token or a client CA
   --log-level LEVEL              debug, info, warn or error                      [info]
   --help, --version
 `;
@@ -54,6 +60,9 @@ const OPTIONS = {
   preset: { type: "string" },
   "protocol-max": { type: "string" },
   token: { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  "tls-client-ca": { type: "string" },
   "require-auth": { type: "boolean" },
   "log-level": { type: "string" },
   json: { type: "boolean" },
@@ -93,6 +102,9 @@ function settingsOf(values: Partial<Record<keyof typeof OPTIONS, string | boolea
     preset: values.preset,
     protocolMax: values["protocol-max"],
     token: values.token,
+    tlsCert: values["tls-cert"],
+    tlsKey: values["tls-key"],
+    tlsClientCa: values["tls-client-ca"],
     requireAuth: values["require-auth"],
     logLevel: values["log-level"],
   };

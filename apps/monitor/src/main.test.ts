@@ -176,7 +176,8 @@ describe("refuses", () => {
     {
       name: "required but missing auth",
       args: ["--require-auth"],
-      problem: "command line: token: nothing is given, but requireAuth expects a token file",
+      problem:
+        "command line: token: nothing is given, but requireAuth expects a token file or tls.clientCa",
     },
   ])("$name with exit code 2 and one line", async ({ args, problem }) => {
     const run = new Run(args);

@@ -37,6 +37,7 @@ async function start(change: Partial<Config> = {}, timers: Record<string, number
     protocolMax: 2,
     probeScaleRequest: false,
     token: null,
+    tls: null,
     requireAuth: false,
     logLevel: "info",
     policy: PRESETS.demo,

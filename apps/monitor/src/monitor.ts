@@ -24,6 +24,7 @@ import { MonitorLoop } from "./shell/loop.ts";
 import { MetricsServer } from "./shell/metrics-server.ts";
 import { type Status } from "./shell/status.ts";
 import { StatusServer } from "./shell/status-server.ts";
+import { Tls } from "./shell/tls.ts";
 
 /** What the monitor stands on. Tests pass folders of their own and shorter timers. */
 export type Ground = Readonly<{
@@ -78,18 +79,22 @@ export class Monitor {
   /** Opens the ports, then looks for the first time. Rejects when a port or the socket is taken. */
   async start(): Promise<Readonly<{ port: number; metricsPort: number }>> {
     const { log } = this.#ground;
-    const { listen, metricsListen, token } = this.#config;
+    const { listen, metricsListen, token, tls } = this.#config;
     try {
       const { port } = await this.#links.listen(listen);
       const { port: metricsPort } = await this.#metrics.listen(metricsListen);
       await this.#status.listen();
-      if (token === null && isEverywhere(listen.address)) {
+      const isOpenToAll = token === null && (tls?.clientCa ?? null) === null;
+      if (isOpenToAll && isEverywhere(listen.address)) {
         log.warn(
           "listening on all addresses without a token: whoever reaches this port can shrink the VM",
         );
       }
       this.#loop.start();
-      log.info({ port, metricsPort, pageIn: this.#pageIn, ...this.#identity }, "started");
+      log.info(
+        { port, metricsPort, tls: tls !== null, pageIn: this.#pageIn, ...this.#identity },
+        "started",
+      );
       return { port, metricsPort };
     } catch (error) {
       await this.stop();
@@ -148,9 +153,11 @@ export class Monitor {
   }
 
   #createLinks(): LinkServer {
-    const { protocolMax, token } = this.#config;
+    const { protocolMax, token, tls } = this.#config;
+    const { log } = this.#ground;
+    const now = () => performance.now();
     return new LinkServer({
-      now: () => performance.now(),
+      now,
       facts: () => ({
         protocolMax,
         features: FEATURES,
@@ -160,7 +167,8 @@ export class Monitor {
       onOpened: (link, opened) => this.#loop.feed({ kind: "link-opened", link, ...opened }),
       onFrame: (link, text) => this.#loop.onFrame(link, text),
       onClosed: (link, problem) => this.#loop.feed({ kind: "link-closed", link, problem }),
-      log: this.#ground.log,
+      log,
+      tls: tls === null ? null : new Tls(tls, { log, now }),
       auth: token === null ? openToAll : tokenAuth(token),
     });
   }

@@ -10,6 +10,8 @@ export type IssueOptions = Readonly<{
   names?: readonly string[];
   /** It ended an hour ago. */
   isExpired?: boolean;
+  /** What it is for; both when not said. */
+  use?: "server" | "client";
 }>;
 
 const HOUR_MS = 3_600_000;
@@ -40,8 +42,8 @@ export class TestCa {
     return new TestCa({ cert, key });
   }
 
-  /** Good for servers and clients alike. */
-  async issue(name: string, { names = [], isExpired = false }: IssueOptions = {}): Promise<Pair> {
+  async issue(name: string, options: IssueOptions = {}): Promise<Pair> {
+    const { names = [], isExpired = false, use } = options;
     const altNames = names.map((one) =>
       isIP(one) === 0 ? { type: DNS_NAME, value: one } : { type: IP_ADDRESS, ip: one },
     ) as { type: typeof DNS_NAME | typeof IP_ADDRESS }[];
@@ -52,7 +54,7 @@ export class TestCa {
       extensions: [
         { name: "basicConstraints", cA: false, critical: true },
         { name: "keyUsage", digitalSignature: true, critical: true },
-        { name: "extKeyUsage", serverAuth: true, clientAuth: true },
+        { name: "extKeyUsage", serverAuth: use !== "client", clientAuth: use !== "server" },
         ...(altNames.length > 0 ? [{ name: "subjectAltName" as const, altNames }] : []),
       ],
     });

@@ -109,7 +109,8 @@ describe("one message with file, line, path, value and what was expected", () =>
     },
     {
       yaml: "requireAuth: true\n",
-      problem: "monitor.yaml: token: nothing is given, but requireAuth expects a token file",
+      problem:
+        "monitor.yaml: token: nothing is given, but requireAuth expects a token file or tls.clientCa",
     },
     {
       yaml: "- a\n- b\n",
@@ -165,7 +166,8 @@ describe("one message with file, line, path, value and what was expected", () =>
     },
     {
       settings: { requireAuth: true as const },
-      problem: "command line: token: nothing is given, but requireAuth expects a token file",
+      problem:
+        "command line: token: nothing is given, but requireAuth expects a token file or tls.clientCa",
     },
   ])("$problem", async ({ settings, problem }) => {
     expect(await problemWith(() => loadConfig(null, settings))).toBe(problem);
@@ -186,6 +188,7 @@ describe("what is accepted", () => {
       protocolMax: 2,
       probeScaleRequest: false,
       token: null,
+      tls: null,
       requireAuth: false,
       logLevel: "info",
       policy: PRESETS.default,

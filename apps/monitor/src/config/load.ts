@@ -3,11 +3,16 @@ import type * as z from "zod";
 import { type Settings } from "../cli.ts";
 import { type PolicyConfig, PRESETS } from "@selfscale/core";
 import { readToken } from "../shell/auth.ts";
+import { TlsFileError, readTlsFiles } from "../shell/tls-files.ts";
 import { ConfigError, describeIssues, describeValue, type Source } from "./problem.ts";
 import { createConfigSchema } from "./schema.ts";
 
 type Schema = ReturnType<typeof createConfigSchema>;
 type FileValues = z.output<Schema>;
+type TlsValues = NonNullable<FileValues["tls"]>;
+
+/** Settings of which each is one key of the file. */
+type PlainSettings = Omit<Settings, "tlsCert" | "tlsKey" | "tlsClientCa">;
 
 /** Everything the monitor is told, defaults filled in, the command line's word above the file's. */
 export type Config = Readonly<
@@ -20,6 +25,7 @@ export type Config = Readonly<
     | "protocolMax"
     | "probeScaleRequest"
     | "token"
+    | "tls"
     | "requireAuth"
     | "logLevel"
   > & {
@@ -34,7 +40,14 @@ export type Config = Readonly<
 export async function loadConfig(configFile: string | null, settings: Settings): Promise<Config> {
   const schema = createConfigSchema();
   const file = configFile === null ? schema.parse({}) : await readConfigFile(configFile, schema);
-  const values = { ...file, ...checkSettings(settings, schema) };
+  const { tlsCert, tlsKey, tlsClientCa, ...others } = settings;
+  const tls = override<Partial<TlsValues>>(file.tls ?? {}, {
+    cert: tlsCert,
+    key: tlsKey,
+    clientCa: tlsClientCa,
+  });
+  const where = configFile ?? "command line";
+  const values = { ...file, ...checkSettings(others, schema), tls: completeTls(tls, where) };
   const { cpu, memory, startHoldMs, shortGrantHoldMs, staleMs, ...plain } = values;
   const { sampleEveryMs: cpuEveryMs, ...cpuNumbers } = cpu;
   const { sampleEveryMs: memoryEveryMs, pageInMaxBytesPerSec, ...memoryNumbers } = memory;
@@ -52,23 +65,27 @@ export async function loadConfig(configFile: string | null, settings: Settings):
     ),
   };
   const config: Config = { ...plain, policy, cpuEveryMs, memoryEveryMs, pageInMaxBytesPerSec };
-  checkTogether(config, configFile ?? "command line");
+  checkTogether(config, where);
   return config;
 }
 
 /** What belongs together must fit together. */
-function checkTogether({ policy, token, requireAuth }: Config, where: string): void {
+function checkTogether(config: Config, where: string): void {
+  const { policy, token, tls, requireAuth } = config;
   const { reserveMinBytes, reserveMaxBytes } = policy.memory;
   if (reserveMinBytes > reserveMaxBytes) {
     const problem = `${reserveMinBytes} is not accepted: expected at most memory.reserveMaxBytes`;
     throw new ConfigError(`${where}: memory.reserveMinBytes: ${problem} (${reserveMaxBytes})`);
   }
-  if (requireAuth && token === null) {
-    throw new ConfigError(
-      `${where}: token: nothing is given, but requireAuth expects a token file`,
-    );
+  if (requireAuth && token === null && (tls?.clientCa ?? null) === null) {
+    const expected = "requireAuth expects a token file or tls.clientCa";
+    throw new ConfigError(`${where}: token: nothing is given, but ${expected}`);
   }
-  if (token === null) return;
+  if (token !== null) checkToken(token, where);
+  if (tls !== null) checkTls(tls, where);
+}
+
+function checkToken(token: string, where: string): void {
   try {
     readToken(token);
   } catch (error) {
@@ -78,6 +95,26 @@ function checkTogether({ policy, token, requireAuth }: Config, where: string): v
       { cause: error },
     );
   }
+}
+
+function checkTls(tls: TlsValues, where: string): void {
+  try {
+    readTlsFiles(tls);
+  } catch (error) {
+    if (!(error instanceof TlsFileError)) throw error;
+    throw new ConfigError(`${where}: tls.${error.setting}: ${error.message}`, { cause: error });
+  }
+}
+
+/** null when nothing is given; otherwise the certificate and its key both are. */
+function completeTls(given: Partial<TlsValues>, where: string): TlsValues | null {
+  const { cert, key, clientCa = null } = given;
+  if (Object.keys(given).length === 0) return null;
+  if (cert !== undefined && key !== undefined) return { cert, key, clientCa };
+  const missing = cert === undefined ? "cert" : "key";
+  throw new ConfigError(
+    `${where}: tls.${missing}: nothing is given, but tls expects both cert and key`,
+  );
 }
 
 async function readConfigFile(file: string, schema: Schema): Promise<FileValues> {
@@ -115,7 +152,7 @@ function readText(file: string): string {
 }
 
 /** The same schemas as in the file, but the problem names the option. */
-function checkSettings(settings: Settings, schema: Schema): Partial<FileValues> {
+function checkSettings(settings: PlainSettings, schema: Schema): Partial<FileValues> {
   const { protocolMax, ...texts } = settings;
   const given = {
     ...texts,

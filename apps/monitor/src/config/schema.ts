@@ -53,7 +53,18 @@ export function createConfigSchema() {
       probeScaleRequest: z.boolean({ error: "expected true or false" }).default(false),
       /** File with the token that agents must show. */
       token: filePath().nullable().default(null),
-      /** Refuse to start without a token. */
+      /**
+       * Serve wss instead of ws. PEM files, read again when they changed: `cert` with its chain, its
+       * private `key`, and with `clientCa` agents must show a certificate that it issued.
+       */
+      tls: z
+        .strictObject(
+          { cert: filePath(), key: filePath(), clientCa: filePath().nullable().default(null) },
+          { error: objectExpected },
+        )
+        .nullable()
+        .default(null),
+      /** Refuse to start without a token or a client CA. */
       requireAuth: z.boolean({ error: "expected true or false" }).default(false),
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
       cpu: policy(PRESETS.default.cpu, {

@@ -72,6 +72,17 @@ describe("handshake", () => {
     expect(await agent.frame(0)).toBe('{"version":1}');
   });
 
+  test("who floods pushes out their own connections, not those of another address", async () => {
+    const { port, server } = await rig.serve({ handshakeMs: 60_000 });
+    const agent = await new Peer(port).open();
+    const flood = [];
+    for (let i = 0; i < 40; i++) flood.push((await rig.raw(port, "", "127.0.0.2")).socket);
+    await Promise.all(flood.slice(0, 25).map(ended));
+    expect(server.unfinished()).toBe(16);
+    agent.ws.send(V1);
+    expect(await agent.frame(0)).toBe('{"version":1}');
+  });
+
   test("finished handshakes do not count among the unfinished", async () => {
     const { port } = await rig.serve({ maxPending: 1, handshakeMs: 60_000 });
     const agent = await Peer.shake(port);

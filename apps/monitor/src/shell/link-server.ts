@@ -1,5 +1,5 @@
 import http from "node:http";
-import { type AddressInfo, type Socket } from "node:net";
+import { type AddressInfo } from "node:net";
 import { type Duplex } from "node:stream";
 import {
   HANDSHAKE_TIMEOUT_MS,
@@ -14,6 +14,8 @@ import { type ListenAddress } from "../config/quantities.ts";
 import { type Auth } from "./auth.ts";
 import { answerRange, type HandshakeFacts } from "./handshake.ts";
 import { closeSoon, Link, textOf } from "./link.ts";
+import { addressOf, PendingHandshakes } from "./pending-handshakes.ts";
+import { type Tls } from "./tls.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** Every limit of the server. Tests pass shorter ones. */
@@ -43,6 +45,8 @@ export type LinkWorld = Readonly<{
   onClosed(link: number, problem: string): void;
   log: Logger;
   auth: Auth;
+  /** null: the websocket is served in the clear. */
+  tls: Tls | null;
 }>;
 
 /** Counts since start, for metrics and status. */
@@ -59,17 +63,15 @@ const GOING_AWAY = 1001;
 const LOG_EVERY_MS = 5_000;
 
 /**
- * Serves `ws://…/monitor`: upgrades, the handshake, and which connection is *the* link. A new one
+ * Serves `ws://…/monitor`, or `wss`: upgrades, the handshake, and which connection is *the* link. A new one
  * replaces the old only once it has sent a valid range frame, so that a port scan displaces nobody.
  */
 export class LinkServer {
   readonly #world: LinkWorld;
-  readonly #limits: LinkLimits;
   readonly #http: http.Server;
   readonly #ws: WebSocketServer;
   readonly #takeovers: TokenBucket;
-  /** Connections that have not finished the handshake, oldest first, with their deadlines. */
-  readonly #pending = new Map<Duplex, NodeJS.Timeout>();
+  readonly #pending: PendingHandshakes;
   readonly #counts = { ...NO_COUNTS };
   readonly #loggedAt = new Map<keyof typeof NO_COUNTS, number>();
   #link: Link | null = null;
@@ -77,7 +79,6 @@ export class LinkServer {
 
   constructor(world: LinkWorld, limits: LinkLimits = LINK_LIMITS) {
     this.#world = world;
-    this.#limits = limits;
     this.#takeovers = new TokenBucket({
       capacity: limits.takeoverTokens,
       refillEveryMs: limits.takeoverRefillEveryMs,
@@ -91,11 +92,19 @@ export class LinkServer {
       maxPayload: MAX_FRAME_BYTES,
       handleProtocols: () => false,
     });
-    this.#http = http.createServer(refusePlainRequest);
-    this.#http.on("connection", (socket) => this.#onConnection(socket));
+    this.#pending = new PendingHandshakes({
+      max: limits.maxPending,
+      deadlineMs: limits.handshakeMs,
+      onFailed: (problem, address) => this.#note("failedHandshakes", problem, address),
+    });
+    this.#http =
+      world.tls?.createServer(refusePlainRequest) ?? http.createServer(refusePlainRequest);
+    this.#http.on("connection", (socket) => {
+      socket.on("error", () => socket.destroy()); // an abrupt end is normal
+      this.#pending.add(socket);
+    });
     this.#http.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
-    // Resets and garbage instead of HTTP: the connection is over, and nobody waits for an answer.
-    this.#http.on("clientError", (_error, socket) => socket.destroy());
+    this.#http.on("clientError", (error, socket) => this.#onGarbage(error, socket));
   }
 
   /** Starts listening; rejects when the address can't be had. */
@@ -120,6 +129,11 @@ export class LinkServer {
     if (this.#link?.number === link) this.#drop(this.#link, code, reason);
   }
 
+  /** Connections that have not finished their handshake. */
+  unfinished(): number {
+    return this.#pending.size;
+  }
+
   counts(): LinkCounts {
     return this.#counts;
   }
@@ -127,37 +141,19 @@ export class LinkServer {
   /** Closes the link with 1001, everything else at once, and stops listening. */
   async stop(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
-    for (const socket of this.#pending.keys()) socket.destroy();
+    this.#pending.destroyAll();
     if (this.#link !== null) this.#drop(this.#link, GOING_AWAY, "monitor is stopping");
     await closed;
   }
 
-  #onConnection(socket: Socket): void {
-    socket.on("error", () => socket.destroy()); // an abrupt end is normal
-    if (this.#pending.size >= this.#limits.maxPending) this.#evictOldest();
-    const deadline = setTimeout(() => {
-      this.#note("failedHandshakes", "handshake took too long", socket.remoteAddress);
-      socket.destroy();
-    }, this.#limits.handshakeMs);
-    this.#pending.set(socket, deadline);
-    socket.once("close", () => this.#forget(socket));
-  }
-
-  /**
-   * The oldest goes, not the newest: a real agent finishes in milliseconds, while whoever holds
-   * sixteen silent connections would else keep it out for as long as they like.
-   */
-  #evictOldest(): void {
-    const [oldest] = this.#pending.keys();
-    if (oldest === undefined) return;
-    this.#note("failedHandshakes", "too many unfinished handshakes");
-    this.#forget(oldest);
-    oldest.destroy();
-  }
-
-  #forget(socket: Duplex): void {
-    clearTimeout(this.#pending.get(socket));
-    this.#pending.delete(socket);
+  /** Resets, garbage, TLS that we do not share: it is over, and nobody waits for an answer. */
+  #onGarbage(error: Error, socket: Duplex): void {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ECONNRESET") {
+      this.#pending.refused(socket);
+      this.#note("failedHandshakes", `no handshake (${code ?? error.message})`, addressOf(socket));
+    }
+    socket.destroy();
   }
 
   #onUpgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -165,8 +161,10 @@ export class LinkServer {
       refuseUpgrade(socket, "404 Not Found");
       return;
     }
-    if (!this.#world.auth.admits(request.headers.authorization)) {
-      this.#note("unauthorized", "connection without the token", request.socket.remoteAddress);
+    const problem = this.#problemWith(request);
+    if (problem !== null) {
+      this.#note("unauthorized", problem, request.socket.remoteAddress);
+      this.#pending.refused(socket);
       refuseUpgrade(socket, "401 Unauthorized", "WWW-Authenticate: Bearer\r\n");
       return;
     }
@@ -177,20 +175,30 @@ export class LinkServer {
     });
   }
 
+  /** Why this peer may not connect; null when it may. */
+  #problemWith({ socket, headers }: http.IncomingMessage): string | null {
+    const { auth, tls } = this.#world;
+    const problem = tls?.problemWith(socket) ?? null;
+    if (problem !== null) return problem;
+    return auth.admits(headers.authorization) ? null : "connection without the token";
+  }
+
   #onRange(peer: WebSocket, socket: Duplex, text: string): void {
     const answer = answerRange(text, this.#world.facts());
     if (!answer.ok) {
       this.#note("failedHandshakes", answer.problem);
+      this.#pending.refused(socket);
       peer.send(answer.reply);
       closeSoon(peer, PROTOCOL_ERROR, answer.problem);
       return;
     }
     if (this.#link !== null && !this.#takeovers.take(this.#world.now())) {
       this.#note("slowed", "too many connections replace one another");
+      this.#pending.refused(socket);
       closeSoon(peer, TRY_AGAIN_LATER, "too many takeovers, try again later");
       return;
     }
-    this.#forget(socket);
+    this.#pending.finished(socket);
     if (this.#link !== null) {
       this.#note("takeovers", "a new connection replaces the old one");
       this.#drop(this.#link, REPLACED, "replaced by a new connection");

@@ -2,13 +2,23 @@ import net from "node:net";
 import { pino } from "pino";
 import { type Auth, openToAll } from "../shell/auth.ts";
 import { LINK_LIMITS, type LinkLimits, LinkServer } from "../shell/link-server.ts";
+import { Tls } from "../shell/tls.ts";
+import { type TlsFiles } from "../shell/tls-files.ts";
 import { until } from "./until.ts";
 
 /** A link server that echoes, with everything it was told and a clock that stands still. */
 export class LinkRig {
   readonly events: string[] = [];
+  /** What was logged at level debug and above. */
+  readonly logged: Readonly<Record<string, unknown> & { msg: string }>[] = [];
   readonly #stops: (() => Promise<void> | void)[] = [];
+  readonly #log = pino(
+    { level: "debug", base: null },
+    { write: (text: string) => void this.logged.push(JSON.parse(text) as { msg: string }) },
+  );
   now = 0;
+  /** Serves wss from these files. */
+  tlsFiles: TlsFiles | null = null;
 
   async serve(
     limits: Partial<LinkLimits> = {},
@@ -30,8 +40,12 @@ export class LinkRig {
           server.send(link, `echo ${text.trim()}`);
         },
         onClosed: (link, problem) => this.events.push(`closed ${link} ${problem}`),
-        log: pino({ level: "silent" }),
+        log: this.#log,
         auth,
+        tls:
+          this.tlsFiles === null
+            ? null
+            : new Tls(this.tlsFiles, { log: this.#log, now: () => this.now }),
       },
       { ...LINK_LIMITS, ...limits },
     );
@@ -41,8 +55,12 @@ export class LinkRig {
   }
 
   /** A TCP connection that says nothing but `text`. */
-  async raw(port: number, text = ""): Promise<{ socket: net.Socket; heard: () => string }> {
-    const socket = net.connect(port, "127.0.0.1");
+  async raw(
+    port: number,
+    text = "",
+    localAddress = "127.0.0.1",
+  ): Promise<{ socket: net.Socket; heard: () => string }> {
+    const socket = net.connect({ port, host: "127.0.0.1", localAddress });
     let heard = "";
     socket.on("data", (data) => (heard += data.toString()));
     socket.on("error", () => undefined);

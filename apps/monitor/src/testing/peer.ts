@@ -1,5 +1,13 @@
+import { type ConnectionOptions } from "node:tls";
 import { WebSocket } from "ws";
 import { until } from "./until.ts";
+
+export type PeerOptions = Readonly<{
+  path?: string;
+  headers?: Record<string, string>;
+  /** Over wss, with this much of a client's side of TLS. */
+  tls?: ConnectionOptions;
+}>;
 
 /** A real websocket that plays the agent, or something worse. Remembers all it was told. */
 export class Peer {
@@ -9,27 +17,31 @@ export class Peer {
   /** HTTP status of a refused upgrade. */
   refused: number | null = null;
 
-  constructor(
-    port: number,
-    options: Readonly<{ path?: string; headers?: Record<string, string> }> = {},
-  ) {
-    const url = `ws://127.0.0.1:${port}${options.path ?? "/monitor"}`;
-    this.ws = new WebSocket(url, { headers: options.headers ?? {}, perMessageDeflate: true });
+  /** Why it could not connect. */
+  problem: NodeJS.ErrnoException | null = null;
+
+  constructor(port: number, options: PeerOptions = {}) {
+    const { path = "/monitor", headers = {}, tls } = options;
+    const url = `${tls === undefined ? "ws" : "wss"}://127.0.0.1:${port}${path}`;
+    this.ws = new WebSocket(url, { headers, perMessageDeflate: true, ...tls });
     this.ws.on("message", (data) => this.frames.push((data as Buffer).toString()));
     this.ws.on("close", (code, reason) => (this.closed = { code, reason: reason.toString() }));
     this.ws.on("unexpected-response", (request, response) => {
       this.refused = response.statusCode ?? 0;
       request.destroy();
     });
-    this.ws.on("error", () => undefined); // told by `closed` or `refused`
+    this.ws.on("error", (error) => (this.problem ??= error));
   }
 
   /** Connects and sends the range, as an agent does first. */
-  static async shake(port: number, range = '{"min":1,"max":1}\n', token?: string): Promise<Peer> {
-    const peer = new Peer(
-      port,
-      token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } },
-    );
+  static async shake(
+    port: number,
+    range = '{"min":1,"max":1}\n',
+    token?: string,
+    tls?: ConnectionOptions,
+  ): Promise<Peer> {
+    const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    const peer = new Peer(port, { headers, ...(tls !== undefined && { tls }) });
     await peer.open();
     peer.ws.send(range);
     return peer;
