@@ -1,3 +1,4 @@
+import { exposedTokens } from "./config/exposed-tokens.ts";
 import { type AgentConfig } from "./config/load.ts";
 import { type Log } from "./log.ts";
 import { Fleet } from "./shell/fleet.ts";
@@ -11,6 +12,11 @@ export async function runAgent(config: AgentConfig, log: Log, signal: AbortSigna
   fleet.start();
   const vms = config.vms.map(({ spec }) => spec.name);
   log.info({ vms, statusSocket: config.statusSocket }, "the agent runs");
+  const exposed = exposedTokens(config.vms);
+  if (exposed.length > 0) {
+    const advice = "the token can be read by whoever reads the path to the monitor: use wss";
+    log.warn({ vms: exposed }, advice);
+  }
   await aborted(signal);
   log.info("the agent stops; sizes stay as they are");
   await fleet.stop();

@@ -4,7 +4,7 @@ import path from "node:path";
 import { CgroupError, findCgroup } from "../hypervisor/cgroup.ts";
 import { legacyOf } from "./legacy.ts";
 import { sayBytes } from "./quantities.ts";
-import { type ConfigFile, type LegacyOverrides } from "./schema.ts";
+import { isSecure, type ConfigFile, type LegacyOverrides } from "./schema.ts";
 
 /** A problem at a place in the file. `expected` completes "got …, expected". */
 export type Mismatch = Readonly<{ path: readonly PropertyKey[]; expected: string }>;
@@ -108,12 +108,13 @@ function checkFiles({ vms }: ConfigFile, folder: string): readonly Mismatch[] {
   const found: Mismatch[] = [];
   for (const [index, vm] of vms.entries()) {
     if (vm.token !== undefined) {
-      const problem = tokenProblem(path.resolve(folder, vm.token));
+      const problem = fileProblem(path.resolve(folder, vm.token));
       if (problem !== null) {
         const expected = `a readable file with a token: ${problem}`;
         found.push({ path: ["vms", index, "token"], expected });
       }
     }
+    found.push(...checkTls(vm, ["vms", index, "tls"], folder));
     if (vm.cgroup !== undefined) {
       try {
         findCgroup(vm.cgroup);
@@ -127,7 +128,27 @@ function checkFiles({ vms }: ConfigFile, folder: string): readonly Mismatch[] {
   return found;
 }
 
-function tokenProblem(file: string): string | null {
+function checkTls(
+  { tls, monitor }: ConfigFile["vms"][number],
+  place: readonly PropertyKey[],
+  folder: string,
+): readonly Mismatch[] {
+  if (tls === undefined) return [];
+  if (!isSecure(monitor)) return [{ path: place, expected: "a wss:// address in monitor for it" }];
+  const { cert, key } = tls;
+  if ((cert === undefined) !== (key === undefined)) {
+    const missing = cert === undefined ? "cert" : "key";
+    return [{ path: [...place, missing], expected: "a path: cert and key go together" }];
+  }
+  return (["ca", "cert", "key"] as const).flatMap((name) => {
+    const file = tls[name];
+    const problem = file === undefined ? null : fileProblem(path.resolve(folder, file));
+    if (problem === null) return [];
+    return [{ path: [...place, name], expected: `a readable PEM file: ${problem}` }];
+  });
+}
+
+function fileProblem(file: string): string | null {
   try {
     return fs.readFileSync(file, "utf8").trim() === "" ? "it is empty" : null;
   } catch (error) {

@@ -38,6 +38,7 @@ test("fills in what the smallest file leaves out", () => {
     cgroup: null,
     memoryDevice: { kind: "only-one" },
     tokenFile: null,
+    tls: null,
   });
 });
 
@@ -58,10 +59,14 @@ vms:
     memoryDevice: vm7
     token: pg-1.token
     protocolMax: 1
+    tls: { ca: monitors.crt, cert: node.crt, key: node.key, serverName: vm-1.example }
     cgroup: FOLDER
     legacy: { computeUnit: { cpu: 1, mem: 4Gi }, loadAverageFractionTarget: 0.7, enableLFCMetrics: true }
 `);
   fs.writeFileSync(path.join(folder, "pg-1.token"), "s3cret\n");
+  for (const name of ["monitors.crt", "node.crt", "node.key"]) {
+    fs.writeFileSync(path.join(folder, name), "read at each dial");
+  }
   fs.writeFileSync(path.join(folder, "cpu.max"), "max 100000\n");
   fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace("FOLDER", folder));
   const config = loadConfig(file);
@@ -90,8 +95,18 @@ vms:
     metricsUrl: "http://127.0.0.1:29100/metrics",
     memoryDevice: { kind: "named", id: "vm7" },
     tokenFile: path.join(folder, "pg-1.token"),
+    tls: {
+      ca: path.join(folder, "monitors.crt"),
+      client: { cert: path.join(folder, "node.crt"), key: path.join(folder, "node.key") },
+      serverName: "vm-1.example",
+    },
   });
   expect(config.vms[0]?.cgroup?.folder).toBe(folder);
+});
+
+test("a wss address alone trusts the system's CAs", () => {
+  const { file } = writeConfig(edit(["ws://127.0.0.1:20301", "wss://vm.example:20301"]));
+  expect(loadConfig(file).vms[0]?.tls).toEqual({ ca: null, client: null, serverName: null });
 });
 
 test("memoryDevice: none is a choice of its own", () => {

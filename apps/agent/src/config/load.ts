@@ -6,11 +6,12 @@ import { type Bounds, type Size } from "@selfscale/protocol";
 import { LineCounter, parseDocument } from "yaml";
 import { findCgroup, type Cgroup } from "../hypervisor/cgroup.ts";
 import { type DeviceChoice } from "../hypervisor/device-choice.ts";
+import { SYSTEM_TLS, type MonitorTls } from "../shell/monitor-tls.ts";
 import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
 import { findMismatches } from "./check.ts";
 import { legacyOf } from "./legacy.ts";
 import { ConfigError, describeIssues, type Source } from "./problem.ts";
-import { ConfigFile, type LOG_LEVELS } from "./schema.ts";
+import { ConfigFile, isSecure, type LOG_LEVELS } from "./schema.ts";
 
 export type VmConfig = Readonly<{
   spec: VmSpec;
@@ -20,6 +21,8 @@ export type VmConfig = Readonly<{
   cgroup: Cgroup | null;
   memoryDevice: DeviceChoice;
   tokenFile: string | null;
+  /** null: the monitor is reached over ws. */
+  tls: MonitorTls | null;
 }>;
 
 export type AgentConfig = Readonly<{
@@ -111,6 +114,19 @@ function completeVm(vm: ConfigFile["vms"][number], file: ConfigFile, folder: str
     cgroup: vm.cgroup === undefined ? null : findCgroup(vm.cgroup),
     memoryDevice: deviceChoice(vm.memoryDevice),
     tokenFile: vm.token === undefined ? null : path.resolve(folder, vm.token),
+    tls: isSecure(vm.monitor) ? tlsOf(vm.tls, folder) : null,
+  };
+}
+
+function tlsOf(given: ConfigFile["vms"][number]["tls"], folder: string): MonitorTls {
+  if (given === undefined) return SYSTEM_TLS;
+  const { ca, cert, key, serverName = null } = given;
+  const file = (name: string) => path.resolve(folder, name);
+  const hasClient = cert !== undefined && key !== undefined;
+  return {
+    ca: ca === undefined ? null : file(ca),
+    client: hasClient ? { cert: file(cert), key: file(key) } : null,
+    serverName,
   };
 }
 

@@ -42,13 +42,13 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "unknown key in a VM",
     text: edit(["name: pg-1", "name: pg-1\n    metric: http://x/"]),
     problem:
-      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, legacy",
+      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, tls, legacy",
   },
   {
     name: "a misspelt key is told before the one that is missing for it",
     text: edit(["    qmp:", "    qpm:"]),
     problem:
-      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, legacy (and 1 more)",
+      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, tls, legacy (and 1 more)",
   },
   {
     name: "unknown legacy factor",
@@ -171,6 +171,33 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "a token file that is not there",
     text: edit(["name: pg-1", "name: pg-1\n    token: no.token"]),
     problem: 'FILE:4: vms[0].token: got "no.token", expected a readable file with a token: ENOENT',
+  },
+  {
+    name: "TLS for an address without",
+    text: edit(["name: pg-1", "name: pg-1\n    tls: { serverName: vm }"]),
+    problem:
+      'FILE:4: vms[0].tls: got {"serverName":"vm"}, expected a wss:// address in monitor for it',
+  },
+  {
+    name: "a certificate without its key",
+    text: edit(["ws:", "wss:"], ["name: pg-1", "name: pg-1\n    tls: { cert: a.crt }"]),
+    problem: "FILE:4: vms[0].tls.key: missing, expected a path: cert and key go together",
+  },
+  {
+    name: "a CA file that is not there",
+    text: edit(["ws:", "wss:"], ["name: pg-1", "name: pg-1\n    tls: { ca: no.crt }"]),
+    problem: 'FILE:4: vms[0].tls.ca: got "no.crt", expected a readable PEM file: ENOENT',
+  },
+  {
+    name: "an address where a name belongs",
+    text: edit(["ws:", "wss:"], ["name: pg-1", "name: pg-1\n    tls: { serverName: 10.0.0.7 }"]),
+    problem:
+      'FILE:4: vms[0].tls.serverName: got "10.0.0.7", expected a DNS name, such as vm-1.example',
+  },
+  {
+    name: "a switch that there is not",
+    text: edit(["ws:", "wss:"], ["name: pg-1", "name: pg-1\n    tls: { insecure: true }"]),
+    problem: "FILE:4: vms[0].tls.insecure: unknown key, expected one of ca, cert, key, serverName",
   },
   {
     name: "a cgroup folder that is not there",

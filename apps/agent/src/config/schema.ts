@@ -69,6 +69,17 @@ const LEGACY_SHAPE = {
 } satisfies Record<keyof LegacyConfig, unknown>;
 const Legacy = mapping(LEGACY_SHAPE);
 
+/** PEM files, read anew at each dial. The monitor's certificate is always checked. */
+const Tls = mapping({
+  /** Who may have issued it. Default: the CAs that this system trusts. */
+  ca: text("a path", anyText).optional(),
+  /** The agent's own certificate and its private key; one needs the other. */
+  cert: text("a path", anyText).optional(),
+  key: text("a path", anyText).optional(),
+  /** DNS name that it must be for. Default: the one in the monitor's address. */
+  serverName: text("a DNS name, such as vm-1.example", isDnsName).optional(),
+});
+
 const Vm = mapping({
   /** Its name in logs and tables. */
   name: text(
@@ -98,6 +109,8 @@ const Vm = mapping({
   protocolMax: z
     .literal(SPOKEN_VERSIONS, { error: SPOKEN_VERSIONS.join(" or ") })
     .default(HIGHEST_VERSION),
+  /** How the monitor at a wss:// address is known, and how this agent shows who it is. */
+  tls: Tls.optional(),
   legacy: Legacy.optional(),
 });
 
@@ -135,6 +148,16 @@ function isQmp(value: string): boolean {
   const socketPath = value.startsWith("unix:") ? value.slice("unix:".length) : null;
   if (socketPath !== null) return socketPath.startsWith("/") && isSocketPath(socketPath);
   return isQmpAddress(value);
+}
+
+/** An IP address is no name here: TLS does not send it, so the monitor could not tell. */
+function isDnsName(value: string): boolean {
+  return /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?$/i.test(value) && !/^[\d.]+$/.test(value);
+}
+
+/** Whether this monitor is reached under TLS. */
+export function isSecure(monitor: string): boolean {
+  return new URL(monitor).protocol === "wss:";
 }
 
 function isUrl(value: string, schemes: readonly string[]): boolean {

@@ -4,43 +4,13 @@ import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import { type VmEvent } from "@selfscale/core";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { startLink } from "../testing/link.ts";
 import { startMonitor, type TestConnection } from "../testing/monitor.ts";
 import { makeTempDir } from "../testing/temp-dir.ts";
 import { PATIENT, until } from "../testing/wait.ts";
-import { MonitorLink, type LinkOptions } from "./monitor-link.ts";
 import { SHELL_TIMERS } from "./timers.ts";
 
 vi.setConfig(PATIENT);
-
-type Rig = Readonly<{
-  link: MonitorLink;
-  events: VmEvent[];
-  problems: string[];
-  counts: Map<string, number>;
-  texts: () => string[];
-}>;
-
-/** A link that is dialled and lives until the test ends. */
-function startLink(url: string, overrides: Partial<LinkOptions> = {}): Rig {
-  const events: VmEvent[] = [];
-  const problems: string[] = [];
-  const counts = new Map<string, number>();
-  const link = new MonitorLink({
-    url,
-    tokenFile: null,
-    timers: { ...SHELL_TIMERS, reconnectMinMs: 1, reconnectMaxMs: 20 },
-    now: () => performance.now(),
-    onEvent: (event) => events.push(event),
-    onDialFailed: (problem) => problems.push(problem),
-    count: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
-    ...overrides,
-  });
-  onTestFinished(() => link.stop());
-  link.start();
-  const texts = () =>
-    events.flatMap((event) => (event.kind === "frame-received" ? [event.text] : []));
-  return { link, events, problems, counts, texts };
-}
 
 const kinds = (events: readonly VmEvent[]) => events.map(({ kind }) => kind);
 const connectionOf = (monitor: { connections: readonly TestConnection[] }, index = 0) =>
@@ -93,12 +63,15 @@ test("a refused upgrade is a problem with its status; it dials again", async () 
   monitor.refuseWith(401);
   const { events, problems, counts } = startLink(monitor.url);
   await until("three refusals", () => problems.length >= 3);
-  expect(new Set(problems)).toEqual(new Set(["the upgrade was refused with HTTP 401"]));
+  expect(new Set(problems)).toEqual(
+    new Set(["the upgrade was refused with HTTP 401 (shown: no token, no certificate)"]),
+  );
   expect(counts.get("dialsFailed")).toBe(problems.length);
   expect(events[0]).toEqual({
     kind: "link-closed",
     link: 1,
-    problem: "no connection: the upgrade was refused with HTTP 401",
+    problem:
+      "no connection: the upgrade was refused with HTTP 401 (shown: no token, no certificate)",
   });
   monitor.refuseWith(null);
   await until("an open link", () => kinds(events).includes("link-opened"));

@@ -5,6 +5,7 @@ import { clipText, MAX_CLOSE_REASON_BYTES, MAX_FRAME_BYTES } from "@selfscale/pr
 import { WebSocket, type RawData } from "ws";
 import { Backoff } from "./backoff.ts";
 import { FrameGate } from "./frame-gate.ts";
+import { dialOptions, sayTlsError, type MonitorTls } from "./monitor-tls.ts";
 import { type ShellTimers } from "./timers.ts";
 
 /** Unsent bytes after which the monitor is taken to have stopped reading. */
@@ -17,10 +18,14 @@ const CLOSE_WAIT_MS = 1_000;
 const CLOSE_UNSUPPORTED = 1003;
 const CLOSE_POLICY = 1008;
 const CLOSE_GOING_AWAY = 1001;
+/** HTTP status of a monitor that does not know us. */
+const UNAUTHORIZED = 401;
 
 export type LinkOptions = Readonly<{
   url: string;
   tokenFile: string | null;
+  /** null: the url is ws. */
+  tls: MonitorTls | null;
   timers: ShellTimers;
   now: () => MonoMs;
   onEvent: (event: VmEvent) => void;
@@ -92,7 +97,7 @@ export class MonitorLink {
   #dial(): void {
     this.#timer = null;
     const link = (this.#links += 1);
-    const { url, tokenFile, timers, now, onEvent, count } = this.#options;
+    const { url, tokenFile, tls, timers, now, onEvent, count } = this.#options;
     count("dials");
     let socket: WebSocket;
     try {
@@ -103,6 +108,7 @@ export class MonitorLink {
         maxFragments: MAX_FRAGMENTS,
         autoPong: false,
         followRedirects: false,
+        ...(tls !== null && dialOptions(tls)),
       });
     } catch (error) {
       this.#failed(link, sayError(error));
@@ -159,7 +165,7 @@ export class MonitorLink {
       if (this.#connection === connection) gate.take(null);
     });
     socket.on("unexpected-response", (_request, response: IncomingMessage) => {
-      this.#end(connection, `the upgrade was refused with HTTP ${response.statusCode ?? 0}`, null);
+      this.#end(connection, this.#sayRefusal(response.statusCode ?? 0), null);
     });
     // An error is always followed by a close, which has less to say.
     socket.on("error", (error) => this.#end(connection, sayError(error), null));
@@ -167,6 +173,16 @@ export class MonitorLink {
       const words = reason.length > 0 ? `: ${reason.toString()}` : "";
       this.#end(connection, `the monitor closed the connection (${code}${words})`, null);
     });
+  }
+
+  /** 401 is about who we are, so it helps to know what we showed. */
+  #sayRefusal(status: number): string {
+    const { tokenFile, tls } = this.#options;
+    const refusal = `the upgrade was refused with HTTP ${status}`;
+    if (status !== UNAUTHORIZED) return refusal;
+    const token = tokenFile === null ? "no token" : "a token";
+    const certificate = (tls?.client ?? null) === null ? "no certificate" : "a certificate";
+    return `${refusal} (shown: ${token}, ${certificate})`;
   }
 
   /** The connection is over, whoever ended it. `code`: what to tell the peer; null: cut it off. */
@@ -233,5 +249,7 @@ function sayError(error: unknown): string {
   // A name with several addresses fails with all their errors in one.
   const cause = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
   const { code, message } = cause as NodeJS.ErrnoException;
+  const problem = sayTlsError(cause as NodeJS.ErrnoException);
+  if (problem !== null) return problem;
   return message !== "" ? message : (code ?? "unknown error");
 }

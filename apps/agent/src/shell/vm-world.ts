@@ -158,6 +158,7 @@ export class VmWorld implements World {
     return new MonitorLink({
       url: vm.monitorUrl,
       tokenFile: vm.tokenFile,
+      tls: vm.tls,
       timers,
       now,
       onEvent: (event) => {

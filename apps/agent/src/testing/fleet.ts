@@ -46,6 +46,7 @@ export function vmConfig(
     cgroup: null,
     memoryDevice: { kind: "only-one" },
     tokenFile: null,
+    tls: null,
     ...overrides,
   };
 }

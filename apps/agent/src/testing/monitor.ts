@@ -1,6 +1,7 @@
 // A scripted monitor: a real websocket server on a loopback port of its own choosing.
 import { once } from "node:events";
-import { type IncomingMessage } from "node:http";
+import http, { type IncomingMessage } from "node:http";
+import https, { type ServerOptions } from "node:https";
 import { type AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
@@ -26,29 +27,38 @@ export type TestConnection = Readonly<{
 
 export type MonitorScript = (connection: TestConnection, frame: string) => void;
 
-/** `onFrame` is called for each text frame. It listens until the test ends. */
-export async function startMonitor(onFrame: MonitorScript = () => undefined): Promise<TestMonitor> {
+/**
+ * `onFrame` is called for each text frame; with `tls` it serves wss. It listens until the test
+ * ends.
+ */
+export async function startMonitor(
+  onFrame: MonitorScript = () => undefined,
+  tls: ServerOptions | null = null,
+): Promise<TestMonitor> {
   let refusal: number | null = null;
+  const carrier = tls === null ? http.createServer() : https.createServer(tls);
   const server = new WebSocketServer({
-    host: "127.0.0.1",
-    port: 0,
+    server: carrier,
     path: "/monitor",
     verifyClient: (_info, done) =>
       refusal === null ? done(true) : done(false, refusal, "not now"),
   });
-  await once(server, "listening");
+  carrier.listen(0, "127.0.0.1");
+  await once(carrier, "listening");
   const connections: TestConnection[] = [];
   server.on("connection", (socket, request) => {
     connections.push(watch(socket, request, onFrame));
   });
   const close = async () => {
     for (const { socket } of connections) socket.terminate();
-    await new Promise((resolve) => server.close(resolve));
+    server.close();
+    carrier.closeAllConnections();
+    await new Promise((resolve) => carrier.close(resolve));
   };
   onTestFinished(close);
-  const { port } = server.address() as AddressInfo;
+  const { port } = carrier.address() as AddressInfo;
   return {
-    url: `ws://127.0.0.1:${port}/monitor`,
+    url: `${tls === null ? "ws" : "wss"}://127.0.0.1:${port}/monitor`,
     port,
     connections,
     refuseWith: (status) => (refusal = status),
