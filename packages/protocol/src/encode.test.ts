@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { ProtocolAssertionError } from "./assert.ts";
 import { encodeFromAgent, encodeFromMonitor } from "./encode.ts";
 import { MAX_FRAME_BYTES } from "./limits.ts";
-import { isSpoken, type FromAgent, type FromMonitor } from "./messages.ts";
+import { SCALE_REQUEST_START, isSpoken, type FromAgent, type FromMonitor } from "./messages.ts";
+import { FROM_MONITOR_V2 } from "./testing/golden-messages.ts";
 import { utf8Bytes } from "./text.ts";
 
 const size = { cpu: 1, mem: 1024 };
@@ -96,6 +97,14 @@ test("fields that are not in the protocol do not leave", () => {
   expect(encodeFromMonitor(message)).toBe(
     '{"type":"ScaleRequest","target":{"cpu":1,"mem":1024},"id":3}',
   );
+});
+
+test("every ScaleRequest begins as one is recognised", () => {
+  const frames = Object.values(FROM_MONITOR_V2)
+    .filter(({ type }) => type === "ScaleRequest")
+    .map(encodeFromMonitor);
+  expect(frames).not.toEqual([]);
+  for (const frame of frames) expect(frame.startsWith(SCALE_REQUEST_START)).toBe(true);
 });
 
 test("a frame has at most 32768 bytes, counted in UTF-8", () => {

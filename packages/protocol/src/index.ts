@@ -40,7 +40,7 @@ export {
   type VersionRange,
 } from "./handshake.ts";
 export * from "./limits.ts";
-export { FromAgent, FromMonitor, isSpoken } from "./messages.ts";
+export { FromAgent, FromMonitor, SCALE_REQUEST_START, isSpoken } from "./messages.ts";
 export {
   AGENT_REASONS,
   OUTCOMES,

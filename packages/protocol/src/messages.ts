@@ -59,6 +59,12 @@ const ScaleRequest = z.object({
   id: MessageId,
 });
 
+/**
+ * How every known monitor begins one, so that one of many can be recognised without being parsed.
+ * A frame that begins otherwise may still be one.
+ */
+export const SCALE_REQUEST_START = '{"type":"ScaleRequest",';
+
 /** Since v1. "You sent nonsense". Never answered. `id` is the nonsense's, 0 when it had none. */
 const InvalidMessage = z.object({
   type: z.literal("InvalidMessage"),

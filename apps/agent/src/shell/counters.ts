@@ -4,6 +4,7 @@ const NAMES = [
   "dials",
   "dialsFailed",
   "framesReceived",
+  "framesCoalesced",
   "framesSent",
   "floods",
   "attaches",

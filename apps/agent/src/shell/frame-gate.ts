@@ -1,4 +1,5 @@
 import { type MonoMs } from "@selfscale/core";
+import { WaitingFrames, type RawFrame } from "./waiting-frames.ts";
 
 /** A monitor that obeys the protocol sends some twelve frames a second at its busiest. */
 const FRAMES_PER_SECOND = 50;
@@ -6,37 +7,43 @@ const BURST_FRAMES = 100;
 /** More than this waiting came from somebody who does not read the protocol. */
 export const MAX_WAITING_FRAMES = 1_000;
 
-/** What the gate does to the connection behind it. */
-export type Tap = Readonly<{ pause: () => void; resume: () => void; flooded: () => void }>;
+/** What the gate does to the connection behind it, and what it says of it. */
+export type Tap = Readonly<{
+  pause: () => void;
+  resume: () => void;
+  flooded: () => void;
+  /** A ScaleRequest came before an older one was told, and took its place. */
+  coalesced: () => void;
+}>;
 
 /**
- * Lets frames through at a bounded rate. Above it the connection is paused and the sender's own
- * TCP window fills: a flood costs its VM its voice, not the agent its CPU.
+ * Lets frames through at a bounded rate. Above it the connection is read in short turns: what came
+ * in one waits, of ScaleRequests only the newest, and then the next is read. A flood of levels
+ * costs the agent little and leaves it with the newest; any other fills its sender's own TCP window
+ * and costs its VM its voice.
  */
 export class FrameGate {
   readonly #now: () => MonoMs;
-  readonly #deliver: (text: string | null) => void;
+  readonly #deliver: (frame: RawFrame) => void;
   readonly #tap: Tap;
+  readonly #waiting = new WaitingFrames();
   #tokens = BURST_FRAMES;
   #countedAt: MonoMs;
-  #waiting: (string | null)[] = [];
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(now: () => MonoMs, deliver: (text: string | null) => void, tap: Tap) {
+  constructor(now: () => MonoMs, deliver: (frame: RawFrame) => void, tap: Tap) {
     this.#now = now;
     this.#countedAt = now();
     this.#deliver = deliver;
     this.#tap = tap;
   }
 
-  /** A frame; null: one that says nothing (a ping), but costs the same. */
-  take(text: string | null): void {
-    if (this.#waiting.length === 0 && this.#spend()) {
-      this.#deliver(text);
-      return;
-    }
-    this.#waiting.push(text);
-    if (this.#waiting.length > MAX_WAITING_FRAMES) {
+  take(frame: RawFrame): void {
+    if (this.#waiting.count === 0 && this.#spend()) {
+      this.#deliver(frame);
+    } else if (this.#waiting.add(frame)) {
+      this.#tap.coalesced();
+    } else if (this.#waiting.count > MAX_WAITING_FRAMES) {
       this.close();
       this.#tap.flooded();
     } else if (this.#timer === null) {
@@ -49,12 +56,12 @@ export class FrameGate {
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    this.#waiting = [];
+    this.#waiting.clear();
   }
 
   #drain(): void {
-    while (this.#waiting.length > 0 && this.#spend()) this.#deliver(this.#waiting.shift() ?? null);
-    if (this.#waiting.length > 0) return;
+    while (this.#waiting.count > 0 && this.#spend()) this.#deliver(this.#waiting.take());
+    if (this.#waiting.count > 0) return;
     this.close();
     this.#tap.resume();
   }

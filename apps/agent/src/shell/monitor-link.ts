@@ -21,6 +21,9 @@ const CLOSE_GOING_AWAY = 1001;
 /** HTTP status of a monitor that does not know us. */
 const UNAUTHORIZED = 401;
 
+type LinkCounter =
+  "dials" | "dialsFailed" | "framesReceived" | "framesCoalesced" | "framesSent" | "floods";
+
 export type LinkOptions = Readonly<{
   url: string;
   tokenFile: string | null;
@@ -32,7 +35,7 @@ export type LinkOptions = Readonly<{
   /** Called beside `link-closed` when no websocket came about. */
   onDialFailed: (problem: string) => void;
   /** One more of these happened: counters of the status. */
-  count: (what: "dials" | "dialsFailed" | "framesReceived" | "framesSent" | "floods") => void;
+  count: (what: LinkCounter) => void;
 }>;
 
 type Connection = {
@@ -118,12 +121,13 @@ export class MonitorLink {
 
     const gate = new FrameGate(
       now,
-      (text) => {
-        if (text !== null) onEvent({ kind: "frame-received", link, text });
+      (frame) => {
+        if (frame !== null) onEvent({ kind: "frame-received", link, text: frame.toString() });
       },
       {
         pause: () => socket.pause(),
         resume: () => socket.resume(),
+        coalesced: () => count("framesCoalesced"),
         flooded: () => {
           count("floods");
           this.#end(connection, "too many frames", CLOSE_POLICY);
@@ -151,7 +155,7 @@ export class MonitorLink {
     socket.on("message", (data: RawData, isBinary: boolean) => {
       count("framesReceived");
       if (isBinary) this.#end(connection, "a binary frame", CLOSE_UNSUPPORTED);
-      else if (this.#connection === connection) gate.take(textOf(data));
+      else if (this.#connection === connection) gate.take(bytesOf(data));
     });
     socket.on("ping", (data) => {
       if (this.#connection !== connection) return;
@@ -237,10 +241,8 @@ function readToken(file: string): string {
   return token;
 }
 
-function textOf(data: RawData): string {
-  return Buffer.isBuffer(data)
-    ? data.toString()
-    : Buffer.concat([data].flat() as Buffer[]).toString();
+function bytesOf(data: RawData): Buffer {
+  return Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[]);
 }
 
 /** The stable part of an error: node's code where there is one. */
