@@ -169,6 +169,22 @@ test("a flood ends the link", async () => {
   expect(texts().length).toBeLessThan(200);
 });
 
+test("a peer that goes on talking after the close is cut off, not listened to", async () => {
+  const monitor = await startMonitor();
+  const { link, counts, events } = startLink(monitor.url);
+  const { socket, request } = await connectionOf(monitor);
+  await until("an open link", () => events.length > 0);
+  socket.pause(); // our close is never read, let alone answered
+  link.close(1, 1008, "enough");
+  let isCut = false;
+  request.socket.on("error", () => (isCut = true)).on("close", () => (isCut = true));
+  await until("the cut", () => {
+    for (let n = 0; n < 1000; n += 1) socket.send("x".repeat(1000));
+    return isCut;
+  });
+  expect(counts.get("framesReceived")).toBeLessThan(1000);
+});
+
 test("answers pings, within the same rate", async () => {
   const monitor = await startMonitor();
   startLink(monitor.url);

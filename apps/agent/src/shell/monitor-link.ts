@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { type IncomingMessage } from "node:http";
+import { type Socket } from "node:net";
 import { type MonoMs, type VmEvent } from "@selfscale/core";
 import { clipText, MAX_CLOSE_REASON_BYTES, MAX_FRAME_BYTES } from "@selfscale/protocol";
 import { WebSocket, type RawData } from "ws";
@@ -14,6 +15,8 @@ const MAX_UNSENT_BYTES = 256 * 1024;
 const MAX_FRAGMENTS = 64;
 /** A peer that does not answer our close within this is cut off. */
 const CLOSE_WAIT_MS = 1_000;
+/** What may be on its way when we close. A peer that says more does not listen, and is cut off. */
+const MAX_LATE_BYTES = 64 * 1024;
 /** Close codes of RFC 6455. */
 const CLOSE_UNSUPPORTED = 1003;
 const CLOSE_POLICY = 1008;
@@ -42,6 +45,8 @@ type Connection = {
   readonly link: number;
   readonly socket: WebSocket;
   readonly gate: FrameGate;
+  /** What the websocket runs on, once it is one. */
+  tcp: Socket | null;
   openedAt: MonoMs | null;
 };
 
@@ -134,7 +139,7 @@ export class MonitorLink {
         },
       },
     );
-    const connection: Connection = { link, socket, gate, openedAt: null };
+    const connection: Connection = { link, socket, gate, tcp: null, openedAt: null };
     this.#connection = connection;
     this.#timer = setTimeout(() => {
       this.#end(connection, `no answer to the upgrade in ${timers.dialMs} ms`, null);
@@ -145,6 +150,7 @@ export class MonitorLink {
   #listen(connection: Connection): void {
     const { socket, gate, link } = connection;
     const { now, onEvent, count } = this.#options;
+    socket.on("upgrade", (response) => (connection.tcp = response.socket));
     socket.on("open", () => {
       if (this.#connection !== connection) return;
       if (this.#timer !== null) clearTimeout(this.#timer);
@@ -219,7 +225,8 @@ export class MonitorLink {
   }
 }
 
-function hangUp({ socket, openedAt }: Connection, code: number | null, reason: string): void {
+function hangUp(connection: Connection, code: number | null, reason: string): void {
+  const { socket, tcp, openedAt } = connection;
   if (openedAt !== null && code !== null && socket.readyState === WebSocket.OPEN) {
     socket.close(code, clipText(reason, MAX_CLOSE_REASON_BYTES));
   }
@@ -228,6 +235,10 @@ function hangUp({ socket, openedAt }: Connection, code: number | null, reason: s
     socket.terminate();
     return;
   }
+  const readBytes = tcp?.bytesRead ?? 0;
+  tcp?.on("data", () => {
+    if (tcp.bytesRead - readBytes > MAX_LATE_BYTES) socket.terminate();
+  });
   socket.resume(); // a paused socket would never see the answer
   const timer = setTimeout(() => socket.terminate(), CLOSE_WAIT_MS);
   socket.on("close", () => clearTimeout(timer));
