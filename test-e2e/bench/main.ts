@@ -2,7 +2,9 @@
 // something could not be measured: a goal that is not met is a figure too.
 import { parseArgs } from "node:util";
 import { measureAllocators } from "./allocators.ts";
+import { measureCodec } from "./codec.ts";
 import { measureNativeMonitor, measureStack } from "./footprint.ts";
+import { measureFrames } from "./frames.ts";
 import { measureLatency } from "./latency.ts";
 import { loadLine, machineLines } from "./machine.ts";
 import { sectionLines, type Section } from "./table.ts";
@@ -10,11 +12,19 @@ import { sectionLines, type Section } from "./table.ts";
 const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about twenty minutes.
 
   --quick       fewer samples, in about three minutes; says so
-  --only PART   footprint, latency or allocators
+  --only PART   codec, frames, footprint, latency or allocators
   --help`;
 
-const FULL = { warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 };
-const QUICK = { warmUpMs: 20_000, idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 };
+const FULL = {
+  ...{ codecRuns: 9, codecPairs: 200_000 },
+  ...{ floodMs: 15_000, cycles: 8 },
+  ...{ warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 },
+};
+const QUICK = {
+  ...{ codecRuns: 3, codecPairs: 100_000 },
+  ...{ floodMs: 5_000, cycles: 3 },
+  ...{ warmUpMs: 20_000, idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 },
+};
 /** Whatever hangs, it ends. */
 const DEADLINE_MS = 40 * 60_000;
 
@@ -35,6 +45,8 @@ async function main(): Promise<number> {
   }
   const size = values.quick ? QUICK : FULL;
   const parts: Part[] = [
+    { name: "codec", measure: () => measureCodec(size) },
+    { name: "frames", measure: () => measureFrames(size) },
     { name: "footprint", measure: () => measureNativeMonitor(size) },
     { name: "footprint", measure: () => measureStack(size) },
     { name: "latency", measure: () => measureLatency(size) },
