@@ -1,20 +1,11 @@
 // What monitor and agent cost while nothing happens.
-import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { get } from "node:http";
-import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Guest } from "../harness/guest.ts";
-import { until } from "../harness/until.ts";
+import { withNativeMonitor } from "./native-monitor.ts";
+import { anonymousBytes, cpuMsOf, rssBytes } from "./process-cost.ts";
 import { withStack } from "./rig.ts";
 import { atMost, round, type Section } from "./table.ts";
 
-const MONITOR_BUNDLE = "dist/selfscale-monitor.cjs";
-/** Starts the monitor in the guest: what it costs depends on these settings of node and malloc. */
-const SERVICE = "test-e2e/guest/files/supervise-monitor";
 /** Memory every 100 ms and CPU every 200 ms, the defaults. */
 const SAMPLES_PER_SECOND = 10 + 5;
 /** sysconf(_SC_CLK_TCK) of every Linux that we run on. */
@@ -44,29 +35,14 @@ export async function measureNativeMonitor(patience: Patience): Promise<Section>
       atMost("whole CPU time per sample and decision", perSampleMs, GOALS.decisionMs, "ms"),
     ],
     notes: [
-      `memory every 100 ms, CPU every 200 ms; no agent is connected; after ${patience.warmUpMs / 1000} s of warming up, the second figure after ${START_MS / 1000} s; CPU times come in ticks of 10 ms`,
+      `memory every 100 ms, CPU every 200 ms; no agent is connected; after ${patience.warmUpMs / 1000} s of warming up, the second figure after ${START_MS / 1000} s`,
       "per decision: all its CPU time, node's own and the kernel's reading included ÷ 15 samples a second",
     ],
   };
 }
 
 async function runNativeMonitor({ warmUpMs, idleMs }: Patience): Promise<Costs> {
-  const dir = await mkdtemp(join(tmpdir(), "selfscale-bench-"));
-  const [port, metricsPort] = [await freePort(), await freePort()];
-  const own = ["--listen", `127.0.0.1:${port}`, "--metrics-listen", `127.0.0.1:${metricsPort}`];
-  const { flags, env } = serviceSettings();
-  const monitor = [...flags, MONITOR_BUNDLE, ...own, "--status", join(dir, "monitor.sock")];
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...monitor], {
-    stdio: "ignore",
-    env: { ...process.env, ...env },
-  });
-  try {
-    await until("the monitor serves its metrics", async () => {
-      if (child.exitCode !== null) throw new Error(`the monitor ended with ${child.exitCode}`);
-      return await answers(metricsPort);
-    });
-    const { pid } = child;
-    if (pid === undefined) throw new Error("the monitor has no process");
+  return await withNativeMonitor([], async ({ pid }) => {
     const costOver = async (forMs: number): Promise<Cost> => {
       const [begin, beginMs] = [cpuMsOf(pid), performance.now()];
       await pause(forMs);
@@ -77,23 +53,7 @@ async function runNativeMonitor({ warmUpMs, idleMs }: Patience): Promise<Costs> 
     const early = await costOver(Math.min(idleMs, EARLY_MS));
     await pause(Math.max(0, warmUpMs - START_MS - early.overMs));
     return { early, settled: await costOver(idleMs) };
-  } finally {
-    child.kill("SIGKILL");
-    await rm(dir, { recursive: true, force: true });
-  }
-}
-
-/** The service's own words, so that what is measured is what runs. */
-function serviceSettings(): Readonly<{ flags: string[]; env: Record<string, string> }> {
-  const text = readFileSync(SERVICE, "utf8");
-  const exported = /^export (.+)$/m.exec(text)?.[1]?.split(" ") ?? [];
-  const flags = /^ *node (--.+) \\$/m.exec(text)?.[1]?.split(" ") ?? [];
-  if (exported.length === 0 || flags.length === 0) throw new Error(`${SERVICE} sets nothing`);
-  const pairs = exported.map((pair): [string, string] => {
-    const [name = "", value = ""] = pair.split("=");
-    return [name, value];
   });
-  return { flags, env: Object.fromEntries(pairs) };
 }
 
 /** Two idle guests on one agent: what the agent costs, and a monitor in its guest. */
@@ -152,44 +112,8 @@ function share({ cpuMs, overMs }: Cost): number {
   return (cpuMs / overMs) * 100;
 }
 
-function cpuMsOf(pid: number): number {
-  return cpuMsIn(readFileSync(`/proc/${pid}/stat`, "utf8"));
-}
-
 /** utime + stime of a line of /proc/PID/stat; the name before them may hold spaces. */
 function cpuMsIn(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-}
-
-function anonymousBytes(pid: number): number {
-  return kibIn(`/proc/${pid}/smaps_rollup`, "Anonymous") * 1024;
-}
-
-function rssBytes(pid: number): number {
-  return kibIn(`/proc/${pid}/status`, "VmRSS") * 1024;
-}
-
-function kibIn(path: string, name: string): number {
-  const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(path, "utf8"))?.[1];
-  if (found === undefined) throw new Error(`${path} has no ${name}`);
-  return Number(found);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-async function answers(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const call = get({ host: "127.0.0.1", port, path: "/metrics", agent: false }, (reply) => {
-      reply.resume();
-      resolve(reply.statusCode === 200);
-    });
-    call.on("error", () => resolve(false));
-  });
 }

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { measureAllocators } from "./allocators.ts";
 import { measureCodec } from "./codec.ts";
+import { measureConnections } from "./connections.ts";
 import { measureNativeMonitor, measureStack } from "./footprint.ts";
 import { measureFrames } from "./frames.ts";
 import { measureLatency } from "./latency.ts";
@@ -12,17 +13,17 @@ import { sectionLines, type Section } from "./table.ts";
 const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about twenty minutes.
 
   --quick       fewer samples, in about three minutes; says so
-  --only PART   codec, frames, footprint, latency or allocators
+  --only PART   codec, frames, connections, footprint, latency or allocators
   --help`;
 
 const FULL = {
   ...{ codecRuns: 9, codecPairs: 200_000 },
-  ...{ floodMs: 15_000, cycles: 8 },
+  ...{ floodMs: 15_000, cycles: 8, visitMs: 10_000 },
   ...{ warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 },
 };
 const QUICK = {
   ...{ codecRuns: 3, codecPairs: 100_000 },
-  ...{ floodMs: 5_000, cycles: 3 },
+  ...{ floodMs: 5_000, cycles: 3, visitMs: 3_000 },
   ...{ warmUpMs: 20_000, idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 },
 };
 /** Whatever hangs, it ends. */
@@ -47,6 +48,7 @@ async function main(): Promise<number> {
   const parts: Part[] = [
     { name: "codec", measure: () => measureCodec(size) },
     { name: "frames", measure: () => measureFrames(size) },
+    { name: "connections", measure: () => measureConnections(size) },
     { name: "footprint", measure: () => measureNativeMonitor(size) },
     { name: "footprint", measure: () => measureStack(size) },
     { name: "latency", measure: () => measureLatency(size) },
