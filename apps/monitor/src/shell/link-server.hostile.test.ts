@@ -1,8 +1,13 @@
 // What a hostile or broken peer can do to the websocket server: end its own connection, nothing else.
+import type net from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ended, LinkRig } from "../testing/link-rig.ts";
 import { Peer } from "../testing/peer.ts";
 import { until } from "../testing/until.ts";
+
+const UPGRADE =
+  "GET /monitor HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
 
 let rig: LinkRig;
 
@@ -64,6 +69,60 @@ test("a flood of pings is cut off too", async () => {
   expect(rig.events.at(-1)).toBe("closed 1 too many frames");
 });
 
+test("a flood of pongs is cut off too, a ping is answered", async () => {
+  const { port } = await rig.serve();
+  const flood = await Peer.shake(port);
+  await flood.frame(0);
+  let pongs = 0;
+  flood.ws.on("pong", () => (pongs += 1));
+  flood.ws.ping();
+  await until("a pong", () => (pongs === 1 ? true : null));
+  for (let i = 0; i < 5000; i++) flood.ws.pong();
+  await flood.closing();
+  expect(rig.events.at(-1)).toBe("closed 1 too many frames");
+});
+
+test("whoever pings instead of sending a range is cut off, and told nothing", async () => {
+  const { port } = await rig.serve({ handshakeMs: 600_000 });
+  const { socket, heard } = await rig.raw(port, UPGRADE);
+  await until("upgraded", () => (heard().includes("101") ? true : null));
+  const told = heard();
+  const ping = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
+  await pour(socket, Buffer.concat(Array.from({ length: 10_000 }, () => ping)));
+  expect(heard()).toBe(told);
+});
+
+test("an agent that goes on talking after the close is cut off, not listened to", async () => {
+  const { port, server } = await rig.serve();
+  const { socket, heard } = await rig.raw(port, UPGRADE);
+  socket.write(masked('{"min":1,"max":1}'));
+  await rig.event("opened 1");
+  await until("an answer", () => (heard().includes("version") ? true : null));
+  server.close(1, 1008, "enough");
+  const block = Buffer.concat(Array.from({ length: 1024 }, () => masked("x".repeat(100))));
+  expect(await pour(socket, block)).toBeLessThan(64 * 1024 ** 2);
+});
+
+/** Writes until the other side has cut it off, and says how much the kernel took. Bytes. */
+async function pour(socket: net.Socket, block: Buffer): Promise<number> {
+  for (let taken = 0; ; taken += block.length) {
+    const isTaken = await new Promise<boolean>((resolve) => {
+      const onClose = () => resolve(false);
+      socket.once("close", onClose);
+      socket.write(block, (error) => {
+        socket.off("close", onClose);
+        resolve(!error);
+      });
+    });
+    if (!isTaken) return taken;
+  }
+}
+
+/** A short text frame, masked with zeros. */
+function masked(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+}
+
 test("a reader that does not read is dropped", async () => {
   const { port, server } = await rig.serve();
   const peer = await Peer.shake(port);
@@ -98,10 +157,7 @@ test.for([
 
 test("unmasked frames and reserved bits are protocol errors", async () => {
   const { port } = await rig.serve();
-  const upgrade =
-    "GET /monitor HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-  const { socket, heard } = await rig.raw(port, upgrade);
+  const { socket, heard } = await rig.raw(port, UPGRADE);
   await until("upgraded", () => (heard().includes("101") ? true : null));
   socket.write(Buffer.from([0xf1, 0x02, 0x7b, 0x7d]));
   await ended(socket);

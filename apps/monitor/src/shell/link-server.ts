@@ -12,6 +12,7 @@ import { type Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type ListenAddress } from "../config/quantities.ts";
 import { type Auth } from "./auth.ts";
+import { limitBytes } from "./byte-limit.ts";
 import { answerRange, type HandshakeFacts } from "./handshake.ts";
 import { closeSoon, Link, textOf } from "./link.ts";
 import { addressOf, PendingHandshakes } from "./pending-handshakes.ts";
@@ -59,6 +60,8 @@ const REPLACED = 4000;
 const TRY_AGAIN_LATER = 1013;
 const PROTOCOL_ERROR = 1002;
 const GOING_AWAY = 1001;
+/** A range and all that may come with it. Whoever sends more before the link is open is cut off. */
+const MAX_HANDSHAKE_BYTES = 2 * MAX_FRAME_BYTES;
 /** Refusals of one kind are logged at most this often; all are counted. */
 const LOG_EVERY_MS = 5_000;
 
@@ -90,6 +93,7 @@ export class LinkServer {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: MAX_FRAME_BYTES,
+      autoPong: false, // the link answers, within its budget; before the handshake nobody does
       handleProtocols: () => false,
     });
     this.#pending = new PendingHandshakes({
@@ -171,7 +175,10 @@ export class LinkServer {
     this.#ws.handleUpgrade(request, socket, head, (peer) => {
       // ws says what was wrong with a frame and then closes by itself, with the right code.
       peer.on("error", (error) => this.#world.log.debug({ err: error }, "websocket"));
-      peer.once("message", (data) => this.#onRange(peer, socket, textOf(data)));
+      const lift = limitBytes(socket, MAX_HANDSHAKE_BYTES, () => socket.destroy());
+      peer.once("message", (data) => {
+        if (this.#onRange(peer, socket, textOf(data))) lift();
+      });
     });
   }
 
@@ -183,20 +190,21 @@ export class LinkServer {
     return auth.admits(headers.authorization) ? null : "connection without the token";
   }
 
-  #onRange(peer: WebSocket, socket: Duplex, text: string): void {
+  /** True: it is the link now. */
+  #onRange(peer: WebSocket, socket: Duplex, text: string): boolean {
     const answer = answerRange(text, this.#world.facts());
     if (!answer.ok) {
       this.#note("failedHandshakes", answer.problem);
       this.#pending.refused(socket);
       peer.send(answer.reply);
       closeSoon(peer, PROTOCOL_ERROR, answer.problem);
-      return;
+      return false;
     }
     if (this.#link !== null && !this.#takeovers.take(this.#world.now())) {
       this.#note("slowed", "too many connections replace one another");
       this.#pending.refused(socket);
       closeSoon(peer, TRY_AGAIN_LATER, "too many takeovers, try again later");
-      return;
+      return false;
     }
     this.#pending.finished(socket);
     if (this.#link !== null) {
@@ -204,15 +212,21 @@ export class LinkServer {
       this.#drop(this.#link, REPLACED, "replaced by a new connection");
     }
     peer.send(answer.reply);
-    this.#open(peer, answer);
+    this.#open(peer, socket, answer);
+    return true;
   }
 
-  #open(peer: WebSocket, opened: Readonly<{ version: number; features: readonly string[] }>): void {
+  #open(
+    peer: WebSocket,
+    socket: Duplex,
+    opened: Readonly<{ version: number; features: readonly string[] }>,
+  ): void {
     const number = ++this.#lastNumber;
     this.#counts.opened++;
     this.#link = new Link({
       number,
       peer,
+      socket,
       now: this.#world.now(),
       onFrame: (text) => this.#world.onFrame(number, text),
       onEnd: (problem) => {

@@ -1,5 +1,7 @@
+import { type Duplex } from "node:stream";
 import { MAX_CLOSE_REASON_BYTES } from "@selfscale/protocol";
 import { type RawData, WebSocket } from "ws";
+import { limitBytes } from "./byte-limit.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** Bytes that may wait for a slow reader. An agent reads a few hundred per second at most. */
@@ -13,11 +15,15 @@ const FRAME_EVERY_MS = 20;
 const POLICY_VIOLATION = 1008;
 /** A peer that does not answer our close frame is cut off. */
 const CLOSE_TIMEOUT_MS = 1_000;
+/** What may be on its way when a link ends. Whoever sends more does not listen, and is cut off. */
+const MAX_LATE_BYTES = 64 * 1024;
 
 /** What a link is made of. `onEnd` is called exactly once. */
 export type LinkOptions = Readonly<{
   number: number;
   peer: WebSocket;
+  /** What the websocket runs on. */
+  socket: Duplex;
   now: number;
   onFrame(text: string): void;
   onEnd(problem: string): void;
@@ -41,15 +47,14 @@ export class Link {
       now: options.now,
     });
     this.#peer.on("message", (data) => this.#onMessage(data));
-    this.#peer.on("ping", () => this.#isWithinBudget());
+    this.#peer.on("ping", (data) => this.#onPing(data));
+    this.#peer.on("pong", () => this.#isWithinBudget());
     this.#peer.on("close", (code) => this.#end(`closed by the agent (${code})`));
     this.#peer.on("error", (error) => this.#end(error.message));
   }
 
   send(text: string): void {
-    if (this.#isEnded || this.#peer.readyState !== WebSocket.OPEN) return;
-    if (this.#peer.bufferedAmount > MAX_BUFFERED_BYTES) this.#cut("the agent does not read");
-    else this.#peer.send(text, () => undefined); // a failed write shows as "close" too
+    if (this.#canSend()) this.#peer.send(text, () => undefined); // a failed write shows as "close" too
   }
 
   close(code: number, reason: string): void {
@@ -62,6 +67,17 @@ export class Link {
   #onMessage(data: RawData): void {
     if (this.#isEnded || !this.#isWithinBudget()) return;
     this.#options.onFrame(textOf(data));
+  }
+
+  #onPing(data: Buffer): void {
+    if (!this.#isEnded && this.#isWithinBudget() && this.#canSend()) this.#peer.pong(data);
+  }
+
+  #canSend(): boolean {
+    if (this.#isEnded || this.#peer.readyState !== WebSocket.OPEN) return false;
+    if (this.#peer.bufferedAmount <= MAX_BUFFERED_BYTES) return true;
+    this.#cut("the agent does not read");
+    return false;
   }
 
   #isWithinBudget(): boolean {
@@ -80,6 +96,7 @@ export class Link {
   #end(problem: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    limitBytes(this.#options.socket, MAX_LATE_BYTES, () => this.#peer.terminate());
     this.#options.onEnd(problem);
   }
 }
