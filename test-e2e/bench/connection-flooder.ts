@@ -6,7 +6,7 @@ import { encodeRange } from "@selfscale/protocol";
 import { serveOrders } from "./helper-process.ts";
 
 /** What a connection says once it is open; it then waits until the monitor ends it. */
-export type Visitor = "silent" | "upgrade" | "garbage" | "handshake";
+export type Visitor = "silent" | "upgrade" | "garbage" | "torrent" | "handshake";
 export type ConnectionsOrder = Readonly<{ visitor: Visitor; port: number; forMs: number }>;
 export type ConnectionsAnswer = Readonly<{ opened: number; refused: number; overMs: number }>;
 
@@ -26,8 +26,10 @@ const WORDS: Readonly<Record<Visitor, Buffer>> = {
   silent: Buffer.alloc(0),
   upgrade: Buffer.from(UPGRADE),
   garbage: Buffer.concat([Buffer.from(UPGRADE), frameOf("garbage")]),
+  torrent: Buffer.from(UPGRADE), // and then TORRENT, for ever
   handshake: Buffer.concat([Buffer.from(UPGRADE), frameOf(encodeRange({ min: 1, max: 2 }))]),
 };
+const TORRENT = Buffer.concat(Array.from({ length: 4_000 }, () => frameOf("garbage")));
 
 serveOrders(async ({ visitor, port, forMs }: ConnectionsOrder): Promise<ConnectionsAnswer> => {
   const sockets = new Set<Socket>();
@@ -40,6 +42,7 @@ serveOrders(async ({ visitor, port, forMs }: ConnectionsOrder): Promise<Connecti
       isOpen = true;
       opened += 1;
       socket.write(WORDS[visitor]);
+      if (visitor === "torrent") pour(socket);
     });
     socket.on("data", () => undefined); // read, or its end would not be seen
     socket.on("end", () => socket.resetAndDestroy());
@@ -57,6 +60,13 @@ serveOrders(async ({ visitor, port, forMs }: ConnectionsOrder): Promise<Connecti
   for (const socket of sockets) socket.resetAndDestroy();
   return { opened, refused, overMs: performance.now() - beginAt };
 });
+
+/** Garbage for as long as the monitor takes it. */
+function pour(socket: Socket): void {
+  socket.write(TORRENT, (error) => {
+    if (!error) pour(socket);
+  });
+}
 
 /** A text frame of RFC 6455, short, and masked with zeros. */
 function frameOf(text: string): Buffer {

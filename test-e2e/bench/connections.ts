@@ -14,7 +14,7 @@ import {
 } from "./connection-flooder.ts";
 import { HelperProcess } from "./helper-process.ts";
 import { withNativeMonitor, type NativeMonitor } from "./native-monitor.ts";
-import { cpuMsOf } from "./process-cost.ts";
+import { cpuMsOf, waitMsOf } from "./process-cost.ts";
 import { percentile, round, type Figure, type Section } from "./table.ts";
 
 const GOAL_MS = 100;
@@ -41,6 +41,9 @@ export async function measureConnections({ visitMs }: ConnectionsSize): Promise<
       ...(await answered("connections that say nothing", monitor, () => visit(monitor, "silent"))),
       ...(await answered("upgrades, then nothing", monitor, () => visit(monitor, "upgrade"))),
       ...(await answered("upgrades, then garbage", monitor, () => visit(monitor, "garbage"))),
+      ...(await answered("upgrades, then garbage for ever", monitor, () =>
+        visit(monitor, "torrent"),
+      )),
       ...(await answered("whole handshakes", monitor, () => visit(monitor, "handshake"), false)),
     ]);
     const closed = await withNativeMonitor(["--token", tokenFile], async (monitor) =>
@@ -50,7 +53,7 @@ export async function measureConnections({ visitMs }: ConnectionsSize): Promise<
       title: `A monitor under a flood of connections, ${visitMs / 1000} s each`,
       figures: [...open, ...closed],
       notes: [
-        `HealthCheck to its answer on one link, asked every ${ASK_EVERY_MS} ms; monitor, visitors and agent share this machine`,
+        `HealthCheck to its answer on one link, asked every ${ASK_EVERY_MS} ms; monitor, visitors and agent share this machine; waiting for a core is what others on it cost`,
         "whole handshakes: each is a takeover, so without a token the agent is displaced by design, ten times at once and then once in 2 s",
       ],
     };
@@ -69,9 +72,10 @@ async function answered(
   const agent = new Asker(port);
   await until("an answer", () => agent.tripsMs.length > 0);
   agent.forget();
-  const [begin, beginAt] = [cpuMsOf(pid), performance.now()];
+  const [cpuMs, waitMs, beginAt] = [cpuMsOf(pid), waitMsOf(pid), performance.now()];
   const visits = await flood();
-  const share = ((cpuMsOf(pid) - begin) / (performance.now() - beginAt)) * 100;
+  const shareOf = (ms: number) => `${round((ms / (performance.now() - beginAt)) * 100)} %`;
+  const [ran, waited] = [shareOf(cpuMsOf(pid) - cpuMs), shareOf(waitMsOf(pid) - waitMs)];
   await pause(GOAL_MS); // for those on their way
   agent.end();
   const { tripsMs: trips, asked } = agent;
@@ -87,11 +91,15 @@ async function answered(
         : {}),
     },
     {
-      what: "  connections, monitor's share of one core",
-      value: `${visits === undefined ? "none" : `${Math.round(visits.opened / (visits.overMs / 1000))} per second`}, ${round(share)} %`,
+      what: "  connections; monitor ran, waited for a core",
+      value: `${visits === undefined ? "none" : perSecond(visits)}; ${ran}, ${waited}`,
     },
     { what: "  answers", value: `${trips.length} of ${asked}${losses}` },
   ];
+}
+
+function perSecond({ opened, overMs }: ConnectionsAnswer): string {
+  return `${Math.round(opened / (overMs / 1000))} per second`;
 }
 
 /** An agent that only asks whether the monitor is well. It comes back when its link is lost. */

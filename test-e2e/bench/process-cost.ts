@@ -3,11 +3,19 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /** CPU time of all its threads that live. Exact, unlike the ticks of /proc/PID/stat; milliseconds. */
 export function cpuMsOf(pid: number): number {
+  return schedstatMs(pid, 0);
+}
+
+/** How long its threads were ready to run and others had the cores. Milliseconds. */
+export function waitMsOf(pid: number): number {
+  return schedstatMs(pid, 1);
+}
+
+function schedstatMs(pid: number, field: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    nanoseconds += Number(
-      readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0],
-    );
+    const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8");
+    nanoseconds += Number(text.split(" ")[field]);
   }
   return nanoseconds / 1e6;
 }
