@@ -145,7 +145,7 @@ export class SizeWatch {
   }
 
   #mayLend(book: ConnectionBook | null, now: number): boolean {
-    return book?.freshConsent("mem", now, () => true) != null;
+    return (book?.freshConsent("mem", now, () => true) ?? null) !== null;
   }
 
   /** UpscaleRequest names no amount, and metrics decide by themselves: bounds alone bind them. */
