@@ -179,6 +179,12 @@ describe("refuses", () => {
       problem:
         "command line: token: nothing is given, but requireAuth expects a token file or tls.clientCa",
     },
+    {
+      name: "a certificate that is not there",
+      args: ["--tls-cert", "/nowhere/vm.crt", "--tls-key", "/nowhere/vm.key"],
+      problem:
+        "command line: tls.cert: \"/nowhere/vm.crt\" is not accepted: expected a PEM file with the monitor's certificate (ENOENT: no such file or directory, open '/nowhere/vm.crt')",
+    },
   ])("$name with exit code 2 and one line", async ({ args, problem }) => {
     const run = new Run(args);
     expect(await run.exited()).toBe(2);

@@ -32,7 +32,11 @@ export function hostMetrics({ load, memory, links }: MetricSources): Metric[] {
     counter("links_opened", links.opened, "Connections of agents with a finished handshake."),
     counter("links_taken_over", links.takeovers, "Connections that replaced an open one."),
     counter("links_slowed", links.slowed, "Connections refused because takeovers were too many."),
-    counter("links_unauthorized", links.unauthorized, "Connections refused for their token."),
+    counter(
+      "links_unauthorized",
+      links.unauthorized,
+      "Connections refused for their token or certificate.",
+    ),
     counter("handshakes_failed", links.failedHandshakes, "Connections that never finished."),
   ];
 }
