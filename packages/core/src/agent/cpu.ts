@@ -109,14 +109,10 @@ function beginNext(state: VmState, facts: HypervisorFacts, now: MonoMs): Result 
   }
   if (goal >= usable) return [state, []];
   // A loan is repaid without asking: the monitor was never told of it, and asked for less.
-  const isLoanOnly = state.spec.hasQuota && actual <= LOAN_MILLI && wasLent(state, actual);
-  if (isLoanOnly) return shrink(state, goal, now, null);
+  const { lentFromMilli } = state;
+  const isLoan = lentFromMilli !== null && actual > lentFromMilli && actual <= LOAN_MILLI;
+  if (state.spec.hasQuota && isLoan) return shrink(state, Math.max(goal, lentFromMilli), now, null);
   return askToShrink(state, facts, goal, now);
-}
-
-/** What was lent is above what the monitor last heard of. */
-function wasLent(state: VmState, actual: number): boolean {
-  return state.lentFromMilli !== null && actual > state.lentFromMilli;
 }
 
 /** What the guest uses of what it has: less than plugged when it agreed to advice. */

@@ -236,6 +236,20 @@ describe("CPU", () => {
     expect(vm.actual).toEqual(size(0.25, 512));
   });
 
+  test("a loan is repaid down to what it was lent from, not further without being asked", () => {
+    const { rig, vm } = started({ bounds: bounds(size(0.25, 512), size(4, 2560)) });
+    rig.wish(vm, 0.75, 1024);
+    rig.run(4_000);
+    expect(vm.actual).toEqual(size(0.75, 1024));
+    // It gives memory back, and no CPU.
+    const refused = { Ok: false, Status: "CPU is in use" };
+    vm.monitor.consent = ({ mem }) =>
+      mem < vm.actual.memBytes ? { Ok: true, Status: "" } : refused;
+    rig.wish(vm, 0.25, 512);
+    rig.run(30_000);
+    expect(vm.actual).toEqual(size(0.75, 512));
+  });
+
   test("a fractional VM is lent a whole core while it unplugs, and gives it back", () => {
     const { rig, vm } = started({ bounds: bounds(size(0.25, 512), size(4, 2560)) });
     rig.wish(vm, 0.5, 1024);

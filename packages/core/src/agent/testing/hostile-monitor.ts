@@ -221,7 +221,8 @@ export class HostileMonitor {
 
   constructor({ hasQuota, hasMetrics, isLarge, reply }: AgentStory) {
     this.#reply = reply;
-    this.vm = this.rig.add({ hasQuota, hasMetrics });
+    const least = size(hasQuota ? 0.25 : 1, 512);
+    this.vm = this.rig.add({ hasQuota, hasMetrics, bounds: bounds(least, size(4, 2560)) });
     if (isLarge) {
       const quotaMilliCpu = hasQuota ? 4_000 : null;
       this.vm.facts = { ...this.vm.facts, vcpusPlugged: 4, quotaMilliCpu };
