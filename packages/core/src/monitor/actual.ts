@@ -1,6 +1,6 @@
 // The size the VM has, as the monitor may believe it: what the agent said on this link; its own
 // reading otherwise.
-import { type Size } from "@selfscale/protocol";
+import { MAX_CPU, type Size } from "@selfscale/protocol";
 import { type QuotaView } from "../policy/cpu.ts";
 import { type AgentReport, type MonitorState } from "./state.ts";
 
@@ -74,17 +74,21 @@ export function stepOf(state: MonitorState): Size {
   return { milliCpu: report.stepMilliCpu, memBytes: Math.max(report.stepMemBytes, 1) };
 }
 
-/** Up to the next cell. Cells are counted from bounds.min, which lies on the agent's grid. */
+/**
+ * Up to the next cell, and never to what is no size. Cells are counted from bounds.min, which lies on
+ * the agent's grid.
+ */
 export function memCellUp(state: MonitorState, bytes: number): number {
   const step = stepOf(state).memBytes;
   const origin = (state.session?.report?.min.memBytes ?? 0) % step;
-  return Math.max(step, origin + Math.ceil((bytes - origin) / step) * step);
+  const cell = Math.max(step, origin + Math.ceil((bytes - origin) / step) * step);
+  return Math.min(cell, Number.MAX_SAFE_INTEGER);
 }
 
-/** Up to the next cell, never to nothing. */
+/** Up to the next cell, never to nothing, nor to more than is a size. */
 export function cpuCellUp(state: MonitorState, milliCpu: number): number {
   const step = stepOf(state).milliCpu;
-  return Math.max(1, Math.ceil(milliCpu / step)) * step;
+  return Math.min(Math.max(1, Math.ceil(milliCpu / step)) * step, MAX_CPU * 1000);
 }
 
 /** The wish as the agent will round and clamp it, as far as it told us how. */

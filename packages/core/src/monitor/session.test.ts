@@ -243,6 +243,37 @@ describe("version 2", () => {
   });
 });
 
+describe("an agent that names the largest size there is", () => {
+  const largest = '{"cpu":1024,"mem":9007199254740991}';
+  const open = (version: number): TestGuest => {
+    const guest = new TestGuest(CONFIG);
+    guest.run(1_000);
+    guest.link = { number: 1, version };
+    guest.feed({ kind: "link-opened", link: 1, version, features: [] });
+    return guest;
+  };
+
+  test("in a notification: the level it starts from is a size still", () => {
+    const guest = open(1);
+    const text = `{"content":{"granted":${largest}},"type":"UpscaleNotification","id":2}`;
+    expect(hear(guest, text)).toEqual(['{"type":"UpscaleConfirmation","id":2}']);
+    guest.run(5_000);
+  });
+
+  test("in a report, on a grid that it does not lie on: so is what is asked for", () => {
+    const guest = open(2);
+    const step = '{"cpu":1.5,"mem":134217728}';
+    const sizes = `"actual":${largest},"requested":${largest},"permit":${largest}`;
+    const bounds = `{"min":{"cpu":1,"mem":1},"max":${largest}}`;
+    hear(
+      guest,
+      `{"content":{${sizes},"bounds":${bounds},"step":${step}},"type":"SizeReport","id":2}`,
+    );
+    guest.run(5_000);
+    expect(guest.sizes[0]?.size).toEqual({ milliCpu: 1_024_000, memBytes: 9007199254740991 });
+  });
+});
+
 test("without an agent nothing is sent, and plugged CPUs are used when they are wanted", () => {
   const guest = new TestGuest(CONFIG);
   guest.presentCpus = 4;

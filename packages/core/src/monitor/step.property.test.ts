@@ -7,59 +7,17 @@ import { MONITOR_DEFAULTS } from "./config.ts";
 import { initialMonitor, type MonitorState } from "./state.ts";
 import { monitorStatus } from "./status.ts";
 import { monitorWakeAt, stepMonitor } from "./step.ts";
-import { type MemorySample, type MonitorEvent } from "./types.ts";
+import { cpuSample, memorySample } from "./testing/samples.ts";
+import { type MonitorEvent } from "./types.ts";
 
 const MIB = 1024 ** 2;
 
-const bytes = fc.integer({ min: 0, max: 4096 }).map((mib) => mib * MIB);
-const counter = fc.integer({ min: 0, max: 1_000_000 });
-const cpus = fc.integer({ min: 1, max: 8 });
 const milli = fc.integer({ min: 1, max: 8_000 });
 const allocation = fc
   .record({ cpu: milli, mem: fc.integer({ min: 1, max: 5_000 }) })
   .map(({ cpu, mem }) => ({ cpu: cpu / 1000, mem: mem * MIB }));
 const id = fc.integer({ min: 0, max: 400 });
 const link = fc.integer({ min: 0, max: 3 });
-
-const memorySample: fc.Arbitrary<MemorySample> = fc.record({
-  totalBytes: fc.integer({ min: 1, max: 4096 }).map((mib) => mib * MIB),
-  availableBytes: bytes,
-  cachedBytes: bytes,
-  swapTotalBytes: fc.constantFrom(0, 1024 * MIB),
-  swapFreeBytes: fc.constantFrom(0, 512 * MIB),
-  anonBytes: bytes,
-  shmemBytes: bytes,
-  counters: fc.option(
-    fc.record({
-      refaultedAnonPages: counter,
-      refaultedFilePages: counter,
-      allocationStalls: counter,
-      oomKills: fc.integer({ min: 0, max: 3 }),
-    }),
-  ),
-  somePressureMs: fc.option(counter),
-  blocks: fc.option(
-    fc.record({
-      blockBytes: fc.constant(128 * MIB),
-      onlineCount: fc.integer({ min: 0, max: 32 }),
-      offlineCount: fc.integer({ min: 0, max: 4 }),
-    }),
-  ),
-});
-
-const cpuSample = fc
-  .record({
-    busyMs: counter,
-    runDelayMs: fc.option(counter),
-    somePressureMs: fc.option(counter),
-    runnable: fc.option(cpus),
-    onlineCount: cpus,
-    offlineCount: fc.integer({ min: 0, max: 4 }),
-  })
-  .map(({ offlineCount, ...sample }) => ({
-    ...sample,
-    presentCount: sample.onlineCount + offlineCount,
-  }));
 
 const outcome = fc.constantFrom("accepted", "clamped", "deferred", "refused");
 const agentFrame: fc.Arbitrary<FromAgent> = fc.oneof(
