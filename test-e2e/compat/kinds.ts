@@ -10,13 +10,20 @@ export type Kind = Readonly<{
   protocolMax: number | null;
   /** On a version-1 link the monitor says ScaleRequest, as the RFC author's draft does. */
   isDraft: boolean;
+  /** Whether the agent knows where the VM's metrics are. */
+  hasMetrics: boolean;
   version: number;
   mode: VmLadder["mode"];
 }>;
 
+/** Nobody decides for such a VM; that it runs out of memory is heard all the same. */
+export function withoutMetrics(kind: Kind): Kind {
+  return { ...kind, name: `${kind.name}, no metrics`, hasMetrics: false, mode: "held" };
+}
+
 /** Lowest first: an upgrade is a step to the next one. */
 export async function kinds(): Promise<Kind[]> {
-  const now = { bundles: TODAY, protocolMax: null, isDraft: false };
+  const now = { bundles: TODAY, protocolMax: null, isDraft: false, hasMetrics: true };
   const computeControlled = { version: 2, mode: "compute-controlled" } as const;
   return [
     { ...now, name: "version 1 only", protocolMax: 1, version: 1, mode: "metrics-based" },

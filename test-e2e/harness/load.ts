@@ -1,6 +1,5 @@
 // A load in the guest that holds its memory until the test ends it.
 import { type ExecResult, type Guest } from "./guest.ts";
-import { guestView } from "./guest-view.ts";
 import { MIB } from "./truth.ts";
 import { until } from "./until.ts";
 
@@ -20,14 +19,13 @@ export class Load {
     this.#result.catch(() => undefined);
   }
 
-  /** Resolves when the guest's kernel shows that so much more memory is in use. */
+  /** Resolves when the guest's kernel shows that it has its memory. */
   static async start(guest: Guest, mib: number, rateMBps: number): Promise<Load> {
-    const before = await inUseBytes(guest);
+    const before = await heldByLoads(guest);
     const command = `touch-loop --mib ${mib} --rate ${rateMBps} --hold ${HOLD_S}`;
     const load = new Load(guest, guest.exec(command, { timeoutMs: HOLD_S * 1000 }));
-    // Caches and other processes move a little meanwhile.
-    const enough = before + 0.95 * mib * MIB;
-    const isHeld = async () => (await inUseBytes(guest)) >= enough;
+    const enough = before + mib * MIB;
+    const isHeld = async () => (await heldByLoads(guest)) >= enough;
     await until(`a load holds ${mib} MiB`, isHeld, { everyMs: 500, withinMs: 120_000 });
     return load;
   }
@@ -39,7 +37,11 @@ export class Load {
   }
 }
 
-async function inUseBytes(guest: Guest): Promise<number> {
-  const { memTotalBytes, memAvailableBytes } = await guestView(guest);
-  return memTotalBytes - memAvailableBytes;
+/** By processes: what the whole guest uses also moves with caches, and while memory is unplugged. */
+async function heldByLoads(guest: Guest): Promise<number> {
+  const { stdout } = await guest.exec(
+    "for pid in $(pgrep -x touch-loop); do cat /proc/$pid/status; done",
+  );
+  const kibs = [...stdout.matchAll(/^RssAnon:\s+(\d+) kB$/gm)].map(([, kib]) => Number(kib));
+  return kibs.reduce((sum, kib) => sum + kib * 1024, 0);
 }
