@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vites
 import { Arena, type Growth } from "../compat/arena.ts";
 import { type Kind, kinds, withoutMetrics } from "../compat/kinds.ts";
 import { type Side } from "../compat/peers.ts";
-import { unaskedIn } from "../harness/agent-log.ts";
+import { count, unaskedIn } from "../harness/agent-log.ts";
 import { document, documented, matrix, type Observed } from "../compat/table.ts";
 
 const SIDES = ["monitor", "agent"] as const satisfies readonly Side[];
@@ -76,8 +76,10 @@ describe.for(SIDES)("each kind of %s, and today's other side", (side) => {
   test(`${LOWEST.name}: its size comes down when the need ends`, async () => {
     explainFailure();
     await arena.rest();
-    // On all the way to here.
-    expect(unaskedIn(await arena.peers.agent.log())).toEqual([]);
+    // On all the way to here nothing was taken unasked, and nobody said what the other one did not understand.
+    const log = await arena.peers.agent.log();
+    expect(unaskedIn(log)).toEqual([]);
+    expect(count(log, "peer-mistake")).toBe(0);
   });
 
   test(`${SPEECHLESS.name}: it is held, and grows when it runs out`, async () => {
