@@ -1,6 +1,7 @@
 // A QEMU without a guest: the agent can tell it sizes, and nothing ever plugs them.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeRunDir } from "../harness/cleanup.ts";
 import { MIB } from "../harness/truth.ts";
@@ -11,10 +12,11 @@ const BASE_MIB = 128;
 const DEVICE_MIB = 1024;
 
 /** The entry of the agent's configuration for it, and how to end it. */
-export type BareQemu = Readonly<{ entry: Record<string, unknown>; end: () => void }>;
+export type BareQemu = Readonly<{ entry: Record<string, unknown>; end: () => Promise<void> }>;
 
 export async function startBareQemu(name: string): Promise<BareQemu> {
-  const socket = join(await makeRunDir(), "qmp.sock");
+  const dir = await makeRunDir();
+  const socket = join(dir, "qmp.sock");
   const qemu = [
     ..."qemu-system-x86_64 -machine q35 -accel tcg -nodefaults -no-user-config -display none".split(
       " ",
@@ -37,6 +39,9 @@ export async function startBareQemu(name: string): Promise<BareQemu> {
   };
   return {
     entry: { name, qmp: `unix:${socket}`, bounds },
-    end: () => void child.kill("SIGKILL"),
+    end: async () => {
+      child.kill("SIGKILL");
+      await rm(dir, { recursive: true, force: true });
+    },
   };
 }

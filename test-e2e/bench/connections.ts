@@ -80,12 +80,12 @@ async function answered(
   agent.end();
   const { tripsMs: trips, asked } = agent;
   const p99 = percentile(trips, 0.99);
-  const max = Math.max(...trips);
+  const spread = `p50 ${round(percentile(trips, 0.5))}, p99 ${round(p99)}, max ${round(Math.max(...trips))} ms`;
   const losses = agent.losses === 0 ? "" : `, ${agent.losses} links lost`;
   return [
     {
       what,
-      value: `p50 ${round(percentile(trips, 0.5))}, p99 ${round(p99)}, max ${round(max)} ms`,
+      value: trips.length === 0 ? "no answer" : spread,
       ...(hasGoal
         ? { goal: `≤ ${GOAL_MS} ms`, isMet: p99 <= GOAL_MS && trips.length >= asked * 0.99 }
         : {}),

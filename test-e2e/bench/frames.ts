@@ -51,7 +51,7 @@ export async function measureFrames(size: FramesSize): Promise<Section> {
       await agent.stop();
     }
   } finally {
-    qemu.end();
+    await qemu.end();
     flooder.end();
   }
 }

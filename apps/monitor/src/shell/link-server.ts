@@ -60,8 +60,8 @@ const REPLACED = 4000;
 const TRY_AGAIN_LATER = 1013;
 const PROTOCOL_ERROR = 1002;
 const GOING_AWAY = 1001;
-/** A range and all that may come with it. Whoever sends more before the link is open is cut off. */
-const MAX_HANDSHAKE_BYTES = 2 * MAX_FRAME_BYTES;
+/** The largest range frame and its head. Whoever sends more before the link is open is cut off. */
+const MAX_HANDSHAKE_BYTES = MAX_FRAME_BYTES + 1024;
 /** Refusals of one kind are logged at most this often; all are counted. */
 const LOG_EVERY_MS = 5_000;
 

@@ -1,5 +1,5 @@
 import { type Duplex } from "node:stream";
-import { MAX_CLOSE_REASON_BYTES } from "@selfscale/protocol";
+import { MAX_CLOSE_REASON_BYTES, MAX_FRAME_BYTES } from "@selfscale/protocol";
 import { type RawData, WebSocket } from "ws";
 import { limitBytes } from "./byte-limit.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -16,7 +16,7 @@ const POLICY_VIOLATION = 1008;
 /** A peer that does not answer our close frame is cut off. */
 const CLOSE_TIMEOUT_MS = 1_000;
 /** What may be on its way when a link ends. Whoever sends more does not listen, and is cut off. */
-const MAX_LATE_BYTES = 64 * 1024;
+const MAX_LATE_BYTES = MAX_FRAME_BYTES;
 
 /** What a link is made of. `onEnd` is called exactly once. */
 export type LinkOptions = Readonly<{
