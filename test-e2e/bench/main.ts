@@ -10,9 +10,9 @@ import { measureLatency } from "./latency.ts";
 import { loadLine, machineLines } from "./machine.ts";
 import { sectionLines, type Section } from "./table.ts";
 
-const HELP = `make bench [ARGS="…"]: measures speed and memory with real guests, in about twenty minutes.
+const HELP = `make bench [ARGS="…"]: measures speed and memory, with real guests too, in about twenty-five minutes.
 
-  --quick       fewer samples, in about three minutes; says so
+  --quick       fewer samples, in about five minutes; says so
   --only PART   codec, frames, connections, footprint, latency or allocators
   --help`;
 
