@@ -76,6 +76,7 @@ async function answered(
   const visits = await flood();
   const shareOf = (ms: number) => `${round((ms / (performance.now() - beginAt)) * 100)} %`;
   const [ran, waited] = [shareOf(cpuMsOf(pid) - cpuMs), shareOf(waitMsOf(pid) - waitMs)];
+  agent.askNoMore();
   await pause(GOAL_MS); // for those on their way
   agent.end();
   const { tripsMs: trips, asked } = agent;
@@ -127,9 +128,13 @@ class Asker {
     this.#askedAt = new Map();
   }
 
+  askNoMore(): void {
+    clearInterval(this.#timer);
+  }
+
   end(): void {
     this.#isOver = true;
-    clearInterval(this.#timer);
+    this.askNoMore();
     this.#socket.terminate();
   }
 
