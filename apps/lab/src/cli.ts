@@ -25,6 +25,8 @@ export type Invocation =
       vm: string | null;
       options: ConformOptions;
     }>
+  /** The rules that would be checked of this side. */
+  | Readonly<{ kind: "list-checks"; side: "monitor" | "agent" }>
   /** Help, the version, or a mistake: it is printed already, only the exit code is left. */
   | Readonly<{ kind: "done"; exitCode: number }>;
 
@@ -49,7 +51,9 @@ export function readInvocation(args: readonly string[]): Invocation {
   return invocation;
 }
 
+type Listen = Readonly<{ host: string; port: number }>;
 type RawConform = {
+  list?: true;
   profile: ProfileName;
   json?: true;
   dangerous?: true;
@@ -65,15 +69,22 @@ function addConform(program: Command, found: (what: Invocation) => void): void {
     .exitOverride();
   withOptions(conform.command("monitor"))
     .description("play an agent against the monitor at this address")
-    .argument("<url>", "such as ws://127.0.0.1:10301/monitor", readUrl)
-    .action((url: string, raw: RawConform) => {
-      found({ kind: "conform-monitor", url, options: optionsOf(raw) });
+    .argument("[url]", "such as ws://127.0.0.1:10301/monitor", readUrl)
+    .action((url: string | undefined, raw: RawConform, command: Command) => {
+      if (raw.list === true) found({ kind: "list-checks", side: "monitor" });
+      else if (url === undefined) command.error("error: missing required argument 'url'");
+      else found({ kind: "conform-monitor", url, options: optionsOf(raw) });
     });
   withOptions(conform.command("agent"))
     .description("play a monitor, at /monitor, and wait for the agent to dial in")
-    .requiredOption("--listen <[address:]port>", "where to wait for the agent", readListen)
+    .option("--listen <[address:]port>", "where to wait for the agent", readListen)
     .option("--vm <uuid>", "the SMBIOS UUID of the agent's VM, for what needs a proven identity")
-    .action((raw: RawConform & { listen: { host: string; port: number }; vm?: string }) => {
+    .action((raw: RawConform & { listen?: Listen; vm?: string }, command: Command) => {
+      if (raw.list === true) {
+        found({ kind: "list-checks", side: "agent" });
+        return;
+      }
+      if (raw.listen === undefined) command.error("error: missing required option '--listen'");
       const { host, port } = raw.listen;
       found({ kind: "conform-agent", host, port, vm: raw.vm ?? null, options: optionsOf(raw) });
     });
@@ -88,6 +99,7 @@ function withOptions(command: Command): Command {
     )
     .option("--json", "the whole report, as JSON")
     .option("--dangerous", "also send what is known to crash deployed peers")
+    .option("--list", "only list the checks, as a table in Markdown")
     .option("--only <prefix>", "only checks whose id begins so")
     .option(
       "--token <file>",
@@ -116,7 +128,7 @@ function readUrl(text: string): string {
 }
 
 /** "10301" listens on loopback only; another address must be named. */
-function readListen(text: string): { host: string; port: number } {
+function readListen(text: string): Listen {
   const [, host = "127.0.0.1", digits = ""] = /^(?:(.+):)?(\d+)$/.exec(text) ?? [];
   const port = Number(digits);
   if (digits === "" || port > 65_535)

@@ -1,12 +1,20 @@
 import { readInvocation } from "./cli.ts";
 import { conformAgent } from "./conform/conform-agent.ts";
+import { AGENT_CHECKS } from "./conform/agent-checks.ts";
 import { conformMonitor } from "./conform/conform-monitor.ts";
+import { MONITOR_CHECKS } from "./conform/monitor-checks.ts";
+import { showChecks } from "./conform/report.ts";
 
 async function main(): Promise<number> {
   const invocation = readInvocation(process.argv.slice(2));
   switch (invocation.kind) {
     case "done":
       return invocation.exitCode;
+    case "list-checks": {
+      const checks = invocation.side === "monitor" ? MONITOR_CHECKS : AGENT_CHECKS;
+      process.stdout.write(showChecks(checks));
+      return 0;
+    }
     case "conform-monitor":
       return await conformMonitor(invocation.url, invocation.options);
     case "conform-agent":

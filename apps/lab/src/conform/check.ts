@@ -41,3 +41,12 @@ export class NotApplicable extends Error {
 export function demand(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Broken(otherwise);
 }
+
+/** Longest a frame is shown to people. */
+const SHOWN_CHARS = 400;
+
+/** A frame as it is shown. */
+export function clip(text: string): string {
+  if (text.length <= SHOWN_CHARS) return text;
+  return `${text.slice(0, SHOWN_CHARS)}… (${text.length} characters)`;
+}

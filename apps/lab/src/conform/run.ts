@@ -7,6 +7,8 @@ export type Result = Readonly<{
   rule: string;
   verdict: Verdict;
   tookMs: number;
+  /** Which of how many, for whoever waits. */
+  place: Readonly<{ number: number; total: number }>;
 }>;
 
 /** What is known of a kind of peer: which rules it breaks, by check id, and how. */
@@ -35,12 +37,14 @@ export async function runChecks<Subject extends Stand>(
 ): Promise<readonly Result[]> {
   const results: Result[] = [];
   const { only } = options;
-  for (const check of checks.filter(({ id }) => only === null || id.startsWith(only))) {
+  const chosen = checks.filter(({ id }) => only === null || id.startsWith(only));
+  for (const check of chosen) {
     const startedAt = performance.now();
     const verdict = await judge(subject, check, options);
     const tookMs = Math.round(performance.now() - startedAt);
     const { id, group, rule } = check;
-    const result = { id, group, rule, verdict, tookMs };
+    const place = { number: results.length + 1, total: chosen.length };
+    const result = { id, group, rule, verdict, tookMs, place };
     results.push(result);
     options.onResult(result);
   }

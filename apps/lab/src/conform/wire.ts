@@ -2,7 +2,7 @@
 // remembers every frame with its time.
 import { performance } from "node:perf_hooks";
 import { WebSocket, type RawData } from "ws";
-import { Broken, type Line } from "./check.ts";
+import { Broken, clip, type Line } from "./check.ts";
 
 /** A frame of the subject, and what it is as JSON; null when it is none. */
 export type Frame = Readonly<{
@@ -16,8 +16,8 @@ export type Closed = Readonly<{ code: number; reason: string; atMs: number }>;
 /** Called for each frame of the subject as it arrives, before anybody waits for it. */
 export type Listener = (frame: Frame, wire: Wire) => void;
 
-/** Longest a frame is shown in a report. */
-const SHOWN_CHARS = 400;
+/** Called for everything said on a connection, frames whole, as it happens. */
+export type LineListener = (line: Line, wire: Wire) => void;
 
 export class Wire {
   readonly socket: WebSocket;
@@ -25,12 +25,14 @@ export class Wire {
   /** The subject's frames, all of them. */
   readonly frames: Frame[] = [];
   closed: Closed | null = null;
+  readonly #onLine: LineListener;
   readonly #listeners: Listener[] = [];
   readonly #wakers = new Set<() => void>();
   #read = 0;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, onLine: LineListener = () => undefined) {
     this.socket = socket;
+    this.#onLine = onLine;
     socket.on("message", (data, isBinary) => this.#onMessage(data, isBinary));
     socket.on("close", (code, reason) => this.#onClose(code, reason.toString()));
     socket.on("error", (error) => this.note(`error: ${error.message}`));
@@ -76,7 +78,7 @@ export class Wire {
   async never(what: string, matches: (frame: Frame) => boolean, forMs: number): Promise<void> {
     const from = this.#read;
     const found = await this.#wait(forMs, () => this.frames.slice(from).find(matches) ?? null);
-    if (found !== null) throw new Broken(`${what} came: ${found.text.slice(0, SHOWN_CHARS)}`);
+    if (found !== null) throw new Broken(`${what} came: ${clip(found.text)}`);
   }
 
   /** Forgets what has come so far: `next` then only takes what comes later. */
@@ -121,11 +123,9 @@ export class Wire {
   }
 
   #record(who: Line["who"], text: string): void {
-    const shown =
-      text.length > SHOWN_CHARS
-        ? `${text.slice(0, SHOWN_CHARS)}… (${text.length} characters)`
-        : text;
-    this.lines.push({ atMs: performance.now(), who, text: shown });
+    const line: Line = { atMs: performance.now(), who, text };
+    this.lines.push(line);
+    this.#onLine(line, this);
   }
 
   #wake(): void {
