@@ -1,9 +1,11 @@
 // A live monitor under test: the kit dials it as an agent does.
-import { type IncomingMessage } from "node:http";
+import http, { type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import https from "node:https";
 import { WebSocket } from "ws";
-import { Broken, demand, type Line } from "./check.ts";
+import { AgentPlayer } from "./agent-player.ts";
+import { Broken, demand, NotApplicable, type Line } from "./check.ts";
 import { type Stand } from "./run.ts";
-import { Wire, type Frame } from "./wire.ts";
+import { Wire, type Frame, type LineListener } from "./wire.ts";
 
 export type MonitorPlace = Readonly<{
   url: string;
@@ -17,12 +19,18 @@ export type MonitorPlace = Readonly<{
 export const RANGE_V2 = '{"min":1,"max":2,"features":["size-report"]}\n';
 export const RANGE_V1 = '{"min":1,"max":1}\n';
 
+/** What was answered to an upgrade; 101: it was done. */
+export type Knock = Readonly<{ status: number; headers: IncomingHttpHeaders }>;
+type Headers = Readonly<Record<string, string>>;
+
 export class MonitorSubject implements Stand {
   readonly place: MonitorPlace;
+  readonly #onLine: LineListener;
   #wires: Wire[] = [];
 
-  constructor(place: MonitorPlace) {
+  constructor(place: MonitorPlace, onLine: LineListener = () => undefined) {
     this.place = place;
+    this.#onLine = onLine;
   }
 
   /** A deadline as this machine needs it. */
@@ -31,14 +39,10 @@ export class MonitorSubject implements Stand {
   }
 
   /** The upgrade only. Throws Broken when it is refused. */
-  async connect(headers: Readonly<Record<string, string>> = {}): Promise<Wire> {
-    const { url, token } = this.place;
-    const auth = token === null ? {} : { Authorization: `Bearer ${token}` };
-    const socket = new WebSocket(url, {
-      headers: { ...auth, ...headers },
-      perMessageDeflate: false,
-    });
-    const wire = new Wire(socket);
+  async connect(): Promise<Wire> {
+    const { url } = this.place;
+    const socket = new WebSocket(url, { headers: this.#proof(), perMessageDeflate: false });
+    const wire = new Wire(socket, this.#onLine);
     this.#wires.push(wire);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => fail("no answer to the upgrade"), this.within(10_000));
@@ -67,11 +71,48 @@ export class MonitorSubject implements Stand {
     return { wire, reply };
   }
 
-  /** A connection on which this version was agreed. */
-  async agreed(version: 1 | 2): Promise<Wire> {
-    const { wire, reply } = await this.shake(version === 1 ? RANGE_V1 : RANGE_V2);
-    demand(reply.json?.version === version, `the reply is ${reply.text}, not version ${version}`);
-    return wire;
+  /** An agent on a connection that speaks this version. Throws NotApplicable if the monitor only knows an older one. */
+  async agent(version: 1 | 2, range = version === 1 ? RANGE_V1 : RANGE_V2): Promise<AgentPlayer> {
+    const { wire, reply } = await this.shake(range);
+    const agreed = reply.json?.version;
+    if (version === 2 && agreed === 1) {
+      throw new NotApplicable("this monitor speaks version 1 only");
+    }
+    demand(agreed === version, `the reply is ${reply.text}, not version ${version}`);
+    return new AgentPlayer(wire, this.place.patience);
+  }
+
+  /**
+   * What is answered to an upgrade with these headers, besides the token unless `proof` says otherwise. The connection
+   * is cut then, whatever the answer.
+   */
+  async knock(headers: Headers, path?: string, proof: Headers = this.#proof()): Promise<Knock> {
+    const url = new URL(path ?? "", this.place.url);
+    url.protocol = url.protocol === "wss:" ? "https:" : "http:";
+    const upgrade = {
+      Connection: "Upgrade",
+      Upgrade: "websocket",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": "c2VsZnNjYWxlLWxhYiBrZQ==",
+    };
+    const request = (url.protocol === "https:" ? https : http).request(url, {
+      headers: { ...upgrade, ...proof, ...headers },
+      timeout: this.within(5_000),
+    });
+    return await new Promise<Knock>((resolve, reject) => {
+      const answered = ({ statusCode, headers: shown }: IncomingMessage) => {
+        resolve({ status: statusCode ?? 0, headers: shown });
+        request.destroy();
+      };
+      request.on("response", answered);
+      request.on("upgrade", (response, socket) => {
+        socket.destroy();
+        answered(response);
+      });
+      request.on("timeout", () => request.destroy(new Error("no answer to the upgrade")));
+      request.on("error", (error) => reject(new Broken(`${url.href}: ${error.message}`)));
+      request.end();
+    });
   }
 
   takeLines(): readonly Line[] {
@@ -81,5 +122,11 @@ export class MonitorSubject implements Stand {
 
   async tidy(): Promise<void> {
     await Promise.all(this.#wires.splice(0).map((wire) => wire.hangUp()));
+  }
+
+  /** What proves that this agent may connect. */
+  #proof(): Headers {
+    const { token } = this.place;
+    return token === null ? {} : { Authorization: `Bearer ${token}` };
   }
 }

@@ -86,6 +86,11 @@ export class Wire {
     this.#read = this.frames.length;
   }
 
+  /** Lets time pass; shorter if the connection closes. */
+  async pause(forMs: number): Promise<void> {
+    await this.#wait(forMs, () => null);
+  }
+
   /** How the subject closed the connection. Throws Broken when it did not in time. */
   async closing(withinMs: number): Promise<Closed> {
     const closed = await this.#wait(withinMs, () => this.closed, false);

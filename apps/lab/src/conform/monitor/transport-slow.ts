@@ -1,0 +1,88 @@
+// Rules of the connection that only time can show.
+import { performance } from "node:perf_hooks";
+import { Broken, demand, type Check } from "../check.ts";
+import { RANGE_V1, type MonitorSubject } from "../monitor-subject.ts";
+import { type Wire } from "../wire.ts";
+
+const HANDSHAKE_MS = 4_000;
+const MAX_PENDING = 16;
+const SILENCE_MS = 20_000;
+const TAKEOVER_TOKENS = 10;
+const TAKEOVER_EVERY_MS = 2_000;
+/** Timers are late, and frames travel. */
+const TOLERANCE_MS = 1_000;
+
+export const slowTransportChecks: readonly Check<MonitorSubject>[] = [
+  {
+    id: "transport/unfinished-handshakes",
+    group: "transport",
+    rule: "At most 16 unfinished handshakes are kept, and an agent gets in although others never finish theirs.",
+    async run(monitor) {
+      const unfinished: Wire[] = [];
+      for (let i = 0; i < MAX_PENDING + 4; i++) unfinished.push(await monitor.connect());
+      await (await monitor.agent(1)).isHeard();
+      // Which of them had to go is the monitor's choice.
+      const open = () => unfinished.filter((wire) => wire.isOpen);
+      if (open().length > MAX_PENDING) await open()[0]?.pause(monitor.within(TOLERANCE_MS));
+      const count = open().length;
+      demand(count <= MAX_PENDING, `it keeps ${count} connections that have sent no range`);
+    },
+  },
+  {
+    id: "transport/handshake-deadline",
+    group: "transport",
+    rule: "The monitor drops an unfinished handshake after 4 s.",
+    async run(monitor) {
+      const wire = await monitor.connect();
+      const from = performance.now();
+      const { atMs } = await wire.closing(monitor.within(HANDSHAKE_MS + TOLERANCE_MS));
+      const tookMs = Math.round(atMs - from);
+      demand(tookMs > HANDSHAKE_MS - TOLERANCE_MS, `it was dropped after ${tookMs} ms already`);
+    },
+  },
+  {
+    id: "transport/silence",
+    group: "transport",
+    rule: "After 20 s without any frame the monitor takes the link for dead and closes it.",
+    async run(monitor) {
+      const agent = await monitor.agent(1);
+      await agent.isHeard();
+      const from = performance.now();
+      const { atMs } = await agent.wire.closing(monitor.within(SILENCE_MS + TOLERANCE_MS));
+      const tookMs = Math.round(atMs - from);
+      demand(tookMs > SILENCE_MS - TOLERANCE_MS, `it closed after ${tookMs} ms already`);
+    },
+  },
+  {
+    id: "transport/takeover-bucket",
+    group: "transport",
+    rule: "Takeovers draw on a bucket of 10, one back per 2 s: a flapping agent is slowed, and one that restarted gets in.",
+    async run(monitor) {
+      await (await monitor.agent(1)).isHeard();
+      const from = performance.now();
+      let taken = 0;
+      while (await takesOver(monitor)) {
+        taken++;
+        const back = (performance.now() - from) / TAKEOVER_EVERY_MS;
+        const isTooMany = taken > TAKEOVER_TOKENS + Math.ceil(back);
+        demand(!isTooMany, `${taken} takeovers in ${Math.round(performance.now() - from)} ms`);
+      }
+      demand(taken >= TAKEOVER_TOKENS, `it refused the takeover after ${taken}`);
+      const waiter = await monitor.connect();
+      await waiter.pause(TAKEOVER_EVERY_MS + TOLERANCE_MS);
+      const isBack = await takesOver(monitor);
+      demand(isBack, `no takeover ${TAKEOVER_EVERY_MS + TOLERANCE_MS} ms after the last`);
+    },
+  },
+];
+
+/** Whether a new connection is let in while another is open. */
+async function takesOver(monitor: MonitorSubject): Promise<boolean> {
+  try {
+    const { reply } = await monitor.shake(RANGE_V1);
+    return reply.json?.version === 1;
+  } catch (error) {
+    if (error instanceof Broken) return false; // closed without a reply
+    throw error;
+  }
+}
