@@ -4,10 +4,11 @@ import { performance } from "node:perf_hooks";
 import { WebSocket, type RawData } from "ws";
 import { Broken, clip, type Line } from "./check.ts";
 
-/** A frame of the subject, and what it is as JSON; null when it is none. */
+/** A frame of the subject, and what it is as a JSON object; null when it is none. */
 export type Frame = Readonly<{
   atMs: number;
   text: string;
+  isBinary: boolean;
   json: Readonly<Record<string, unknown>> | null;
 }>;
 
@@ -114,7 +115,7 @@ export class Wire {
 
   #onMessage(data: RawData, isBinary: boolean): void {
     const text = (data as Buffer).toString();
-    const frame: Frame = { atMs: performance.now(), text, json: isBinary ? null : readJson(text) };
+    const frame: Frame = { atMs: performance.now(), text, isBinary, json: readJson(text) };
     this.#record("subject", isBinary ? `(binary) ${text}` : text);
     this.frames.push(frame);
     for (const listener of this.#listeners) listener(frame, this);

@@ -3,7 +3,7 @@ import { clip, demand, NotApplicable, type Check } from "../check.ts";
 import { RANGE_V1, RANGE_V2, type MonitorSubject } from "../monitor-subject.ts";
 
 const QUIET_MS = 500;
-const CLOSES_WITHIN_MS = 5_000;
+const CLOSES_WITHIN_MS = 2_500;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const handshakeChecks: readonly Check<MonitorSubject>[] = [

@@ -1,5 +1,6 @@
 // Rules of the connection that only time can show.
 import { performance } from "node:perf_hooks";
+import { setTimeout } from "node:timers/promises";
 import { Broken, demand, type Check } from "../check.ts";
 import { RANGE_V1, type MonitorSubject } from "../monitor-subject.ts";
 import { type Wire } from "../wire.ts";
@@ -33,8 +34,8 @@ export const slowTransportChecks: readonly Check<MonitorSubject>[] = [
     group: "transport",
     rule: "The monitor drops an unfinished handshake after 4 s.",
     async run(monitor) {
-      const wire = await monitor.connect();
       const from = performance.now();
+      const wire = await monitor.connect();
       const { atMs } = await wire.closing(monitor.within(HANDSHAKE_MS + TOLERANCE_MS));
       const tookMs = Math.round(atMs - from);
       demand(tookMs > HANDSHAKE_MS - TOLERANCE_MS, `it was dropped after ${tookMs} ms already`);
@@ -47,7 +48,7 @@ export const slowTransportChecks: readonly Check<MonitorSubject>[] = [
     async run(monitor) {
       const agent = await monitor.agent(1);
       await agent.isHeard();
-      const from = performance.now();
+      const from = agent.wire.lines.findLast(({ who }) => who === "kit")?.atMs ?? 0;
       const { atMs } = await agent.wire.closing(monitor.within(SILENCE_MS + TOLERANCE_MS));
       const tookMs = Math.round(atMs - from);
       demand(tookMs > SILENCE_MS - TOLERANCE_MS, `it closed after ${tookMs} ms already`);
@@ -58,23 +59,32 @@ export const slowTransportChecks: readonly Check<MonitorSubject>[] = [
     group: "transport",
     rule: "Takeovers draw on a bucket of 10, one back per 2 s: a flapping agent is slowed, and one that restarted gets in.",
     async run(monitor) {
-      await (await monitor.agent(1)).isHeard();
-      const from = performance.now();
-      let taken = 0;
-      while (await takesOver(monitor)) {
-        taken++;
-        const back = (performance.now() - from) / TAKEOVER_EVERY_MS;
-        const isTooMany = taken > TAKEOVER_TOKENS + Math.ceil(back);
-        demand(!isTooMany, `${taken} takeovers in ${Math.round(performance.now() - from)} ms`);
+      let taken = await takeoversOf(monitor);
+      if (taken < TAKEOVER_TOKENS) {
+        // Somebody took over before this check, and the bucket was not full.
+        await monitor.tidy();
+        await setTimeout(TAKEOVER_TOKENS * TAKEOVER_EVERY_MS);
+        taken = await takeoversOf(monitor);
       }
-      demand(taken >= TAKEOVER_TOKENS, `it refused the takeover after ${taken}`);
-      const waiter = await monitor.connect();
-      await waiter.pause(TAKEOVER_EVERY_MS + TOLERANCE_MS);
+      demand(taken >= TAKEOVER_TOKENS, `it refused a takeover after ${taken}`);
+      await setTimeout(monitor.within(TAKEOVER_EVERY_MS + TOLERANCE_MS));
       const isBack = await takesOver(monitor);
-      demand(isBack, `no takeover ${TAKEOVER_EVERY_MS + TOLERANCE_MS} ms after the last`);
+      demand(isBack, `still no takeover ${TAKEOVER_EVERY_MS + TOLERANCE_MS} ms later`);
     },
   },
 ];
+
+/** How many connections replace one another before one is refused. Throws Broken when they are too many. */
+async function takeoversOf(monitor: MonitorSubject): Promise<number> {
+  await (await monitor.agent(1)).isHeard();
+  const from = performance.now();
+  for (let taken = 0; ; taken++) {
+    if (!(await takesOver(monitor))) return taken;
+    const tookMs = performance.now() - from;
+    const isTooMany = taken >= TAKEOVER_TOKENS + Math.ceil(tookMs / TAKEOVER_EVERY_MS);
+    demand(!isTooMany, `${taken + 1} takeovers in ${Math.round(tookMs)} ms`);
+  }
+}
 
 /** Whether a new connection is let in while another is open. */
 async function takesOver(monitor: MonitorSubject): Promise<boolean> {

@@ -57,7 +57,7 @@ export const transportChecks: readonly Check<MonitorSubject>[] = [
       await agent.isHeard();
       await agent.ask("UpscaleNotification", { granted: GRANT }, "UpscaleConfirmation");
       await agent.askToShrink(SHRINK);
-      const odd = agent.wire.frames.find(({ json }) => json === null);
+      const odd = agent.wire.frames.find(({ isBinary, json }) => isBinary || json === null);
       demand(odd === undefined, `not a text frame with a JSON object: ${clip(odd?.text ?? "")}`);
     },
   },

@@ -15,8 +15,9 @@ const TYPES = [
 /** The largest even id that every peer carries exactly. */
 const LARGE_ID = Number.MAX_SAFE_INTEGER - 1;
 /** No UpscaleRequest for 1 s after the handshake, less what the kit's clock may be late by. */
-const EARLY_MS = 800;
-const UPSCALE_REQUEST_EVERY_MS = 900;
+const EARLY_MS = 700;
+/** One per second, less what a frame may be late. */
+const UPSCALE_REQUEST_EVERY_MS = 700;
 const WATCHED_MS = 3_200;
 
 export const version1Checks: readonly Check<MonitorSubject>[] = [

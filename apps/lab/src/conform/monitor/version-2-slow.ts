@@ -4,6 +4,7 @@ import { demand, NotApplicable, type Check } from "../check.ts";
 import { type MonitorSubject } from "../monitor-subject.ts";
 import { type Frame } from "../wire.ts";
 import { hearLevel, reportOf } from "./scaling.ts";
+import { STEP } from "./sizes.ts";
 
 /** Every 4–5 s while actual ≠ desired, and every 30 s when it is met; timers are late. */
 const UNMET_MS = { least: 3_500, most: 5_500 };
@@ -20,12 +21,9 @@ export const slowVersion2Checks: readonly Check<MonitorSubject>[] = [
       const { agent, level } = await hearLevel(monitor);
       agent.keepAlive();
       // First that it has what it wants: a monitor that knew no better would want what it hears next.
-      const { cpu, mem } = level.target;
       agent.tell("SizeReport", reportOf(level.target));
       await agent.isHeard();
-      const actual = { cpu: cpu + 2, mem };
-      const bounds = { min: level.target, max: actual };
-      agent.tell("SizeReport", reportOf(level.target, { actual, permit: actual, bounds }));
+      agent.tell("SizeReport", reportOf(level.target, shortOf(level.target)));
       let last = await nextLevel(agent.wire, monitor.within(UNMET_MS.most));
       for (let changes = 0; ;) {
         const next = await nextLevel(agent.wire, monitor.within(UNMET_MS.most));
@@ -53,11 +51,9 @@ export const slowVersion2Checks: readonly Check<MonitorSubject>[] = [
         agent.tell("SizeReport", reportOf(size));
         const next = await nextLevel(agent.wire, monitor.within(MET_MS.most));
         const pauseMs = Math.round(next.atMs - last.atMs);
-        if (isSameTarget(last, next)) {
-          const isCalm = pauseMs >= MET_MS.least;
-          demand(isCalm, `the same ScaleRequest again after ${pauseMs} ms, although it is met`);
-          return;
-        }
+        if (pauseMs >= MET_MS.least) return;
+        const isNews = !isSameTarget(last, next);
+        demand(isNews, `the same ScaleRequest again after ${pauseMs} ms, although it is met`);
         if (++changes > MAX_CHANGES) throw new NotApplicable("its level never rests");
         last = next;
         size = next.json?.target as WireSize;
@@ -65,6 +61,12 @@ export const slowVersion2Checks: readonly Check<MonitorSubject>[] = [
     },
   },
 ];
+
+/** One step of CPU less than what is wanted and requested. Wanting still more would not change that: it is the bound. */
+function shortOf({ cpu, mem }: WireSize): object {
+  const step = { cpu: Math.min(STEP.cpu, cpu / 2), mem: STEP.mem };
+  return { actual: { cpu: cpu - step.cpu, mem }, step, cpuUsed: 0, throttledShare: 0 };
+}
 
 async function nextLevel(
   wire: Readonly<{

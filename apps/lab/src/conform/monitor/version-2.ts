@@ -10,8 +10,8 @@ const UNASKED_WITHIN_MS = 2_500;
 const WATCHED_MS = 3_000;
 const REPORT_EVERY_MS = 500;
 /** Legal are 100 ms upward and 1 s otherwise; timers and frames are late by some of it. */
-const UPWARD_EVERY_MS = 80;
-const OTHER_EVERY_MS = 900;
+const UPWARD_EVERY_MS = 50;
+const OTHER_EVERY_MS = 700;
 const MAX_CPU = 1024;
 const FIELDS = ["type", "target", "reason", "floor", "ageMs", "id"];
 
