@@ -14,11 +14,12 @@ type Zone = Readonly<{
   builtins: boolean;
 }>;
 
-const [PROTOCOL, CORE, QMP, REFEREE] = [
+const [PROTOCOL, CORE, QMP, REFEREE, RECORDING] = [
   "@selfscale/protocol",
   "@selfscale/core",
   "@selfscale/qmp",
   "@selfscale/referee",
+  "@selfscale/recording",
 ] as const;
 
 /** Ours too, but for tests only. */
@@ -31,10 +32,11 @@ const ZONES: readonly Zone[] = [
   { root: "packages/referee/", ours: [PROTOCOL], others: [], builtins: false },
   { root: "packages/test-certificates/", ours: [], others: null, builtins: true },
   { root: "packages/qmp/", ours: [], others: ["zod"], builtins: true },
-  { root: "apps/monitor/", ours: [PROTOCOL, CORE], others: null, builtins: true },
-  { root: "apps/agent/", ours: [PROTOCOL, CORE, QMP], others: null, builtins: true },
-  { root: "apps/lab/", ours: [PROTOCOL, REFEREE], others: null, builtins: true },
-  { root: "test-e2e/", ours: [PROTOCOL, CORE, QMP, REFEREE], others: null, builtins: true },
+  { root: "packages/recording/", ours: [PROTOCOL], others: [], builtins: true },
+  { root: "apps/monitor/", ours: [PROTOCOL, CORE, RECORDING], others: null, builtins: true },
+  { root: "apps/agent/", ours: [PROTOCOL, CORE, QMP, RECORDING], others: null, builtins: true },
+  { root: "apps/lab/", ours: [PROTOCOL, REFEREE, RECORDING], others: null, builtins: true },
+  { root: "test-e2e/", ours: [PROTOCOL, CORE, QMP, REFEREE, RECORDING], others: null, builtins: true },
 ];
 /** Scripts and configuration files of the repository itself. */
 const OUTSIDE: Zone = { root: "", ours: [], others: null, builtins: true };
