@@ -1,26 +1,41 @@
+import { Recorder } from "@selfscale/recording";
+import pkg from "../package.json" with { type: "json" };
 import { exposedTokens } from "./config/exposed-tokens.ts";
 import { type AgentConfig } from "./config/load.ts";
 import { type Log } from "./log.ts";
 import { Fleet } from "./shell/fleet.ts";
 import { StatusServer } from "./shell/status-server.ts";
 
+/** `record`: the file that every frame is written to; null: none is. */
+export type RunOptions = Readonly<{ record: string | null; signal: AbortSignal }>;
+
 /** Runs until `signal` aborts, then settles what is in flight and lets go of everything. */
-export async function runAgent(config: AgentConfig, log: Log, signal: AbortSignal): Promise<void> {
-  const fleet = new Fleet({ config, log });
-  const status = new StatusServer(config.statusSocket, () => fleet.status());
-  await status.listen();
-  fleet.start();
-  const vms = config.vms.map(({ spec }) => spec.name);
-  log.info({ vms, statusSocket: config.statusSocket }, "the agent runs");
-  const exposed = exposedTokens(config.vms);
-  if (exposed.length > 0) {
-    const advice = "the token can be read by whoever reads the path to the monitor: use wss";
-    log.warn({ vms: exposed }, advice);
+export async function runAgent(config: AgentConfig, log: Log, options: RunOptions): Promise<void> {
+  const recorder = await startRecorder(options.record, log);
+  try {
+    const fleet = new Fleet({ config, log, recorder });
+    const status = new StatusServer(config.statusSocket, () => fleet.status());
+    await status.listen();
+    fleet.start();
+    const vms = config.vms.map(({ spec }) => spec.name);
+    log.info({ vms, statusSocket: config.statusSocket }, "the agent runs");
+    const exposed = exposedTokens(config.vms);
+    if (exposed.length > 0) {
+      const advice = "the token can be read by whoever reads the path to the monitor: use wss";
+      log.warn({ vms: exposed }, advice);
+    }
+    await aborted(options.signal);
+    log.info("the agent stops; sizes stay as they are");
+    await fleet.stop();
+    await status.stop();
+  } finally {
+    await recorder?.stop();
   }
-  await aborted(signal);
-  log.info("the agent stops; sizes stay as they are");
-  await fleet.stop();
-  await status.stop();
+}
+
+async function startRecorder(file: string | null, log: Log): Promise<Recorder | null> {
+  if (file === null) return null;
+  return await Recorder.start({ file, app: "agent", release: pkg.version, log });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@ import { DEFAULT_STATUS_SOCKET } from "./config/schema.ts";
 
 /** What the command line asks for. */
 export type Invocation =
-  | Readonly<{ kind: "run"; configFile: string }>
+  | Readonly<{ kind: "run"; configFile: string; record: string | null }>
   | Readonly<{ kind: "status"; socket: string; isJson: boolean }>
   /** Help, the version, or a mistake: it is printed already, only the exit code is left. */
   | Readonly<{ kind: "done"; exitCode: number }>;
@@ -19,13 +19,15 @@ export function readInvocation(args: readonly string[]): Invocation {
     .description("Gives the virtual machines of this node the size they ask for, while they run.")
     .version(pkg.version)
     .addOption(new Option("--config <file>", "YAML file: the node, its VMs and their bounds"))
+    .option("--record <file>", "write down every frame, of all VMs (docs/recording.md)")
     .exitOverride()
     .allowExcessArguments()
-    .action(({ config = "" }: { config?: string }) => {
+    .action(({ config = "", record }: { config?: string; record?: string }) => {
       const [word] = program.args;
       if (word !== undefined) program.error(`error: unknown command '${word}', expected status`);
       if (config === "") program.error("error: --config FILE is missing (see --help)");
-      invocation = { kind: "run", configFile: config };
+      if (record === "") program.error("error: --record FILE names no file");
+      invocation = { kind: "run", configFile: config, record: record ?? null };
     });
   program
     .command("status")

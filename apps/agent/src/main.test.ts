@@ -4,6 +4,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { readRecordings } from "@selfscale/recording";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { startGuest } from "./testing/guest.ts";
@@ -53,7 +54,8 @@ async function run(...args: string[]): Promise<{ code: unknown; out: string; err
 test("--help and --version", async () => {
   const help = await run("--help");
   expect(help.code).toBe(0);
-  for (const word of ["--config <file>", "status", "--version"]) expect(help.out).toContain(word);
+  for (const word of ["--config <file>", "--record <file>", "status", "--version"])
+    expect(help.out).toContain(word);
   const { version } = JSON.parse(
     fs.readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8"),
   ) as { version: string };
@@ -63,6 +65,8 @@ test("--help and --version", async () => {
 test.for([
   { args: [], problem: "--config FILE is missing" },
   { args: ["--confg", "x"], problem: "unknown option '--confg'" },
+  { args: ["--config", "x", "--record"], problem: "argument missing" },
+  { args: ["--config", "x", "--record="], problem: "--record FILE names no file" },
   { args: ["launch"], problem: "unknown command 'launch', expected status" },
   { args: ["status", "--jsn"], problem: "unknown option '--jsn'" },
   {
@@ -134,4 +138,44 @@ vms:
     .map((line) => JSON.parse(line) as { msg: string });
   expect(lines[0]?.msg).toBe("the agent runs");
   expect(lines.map(({ msg }) => msg)).toContain("the agent stops; sizes stay as they are");
+});
+
+test("records what is said, and shares the file with nobody", async () => {
+  const own = makeTempDir();
+  const configure = (name: string, qmp: string, url: string) => {
+    const file = path.join(own, `${name}.yaml`);
+    const bounds = "{ min: { cpu: 1, mem: 128Mi }, max: { cpu: 2, mem: 1Gi } }";
+    const vm = `{ name: pg-1, qmp: "unix:${qmp}", monitor: "${url}", bounds: ${bounds} }`;
+    fs.writeFileSync(
+      file,
+      `node: { cpu: 4, mem: 3Gi }\nsocket: ${own}/${name}.sock\nvms: [${vm}]\n`,
+    );
+    return file;
+  };
+  const talk = path.join(own, "talk.jsonl");
+  const qemu = await startQemu({ uuid: UUID });
+  const guest = await startGuest({ uuid: UUID });
+  const config = configure("one", qemu.socket, guest.monitor.url);
+  const { child } = start("--config", config, "--record", talk);
+  await guest.wish(2, 512);
+  await until("an answer", () => guest.framesOf("ScaleResponse").length > 0);
+
+  const second = await run("--config", config, "--record", talk);
+  expect(second.code).toBe(2);
+  expect(second.err).toBe(
+    `selfscale-agent: ${talk}: process ${child.pid ?? 0} records there already\n`,
+  );
+
+  child.kill("SIGTERM");
+  expect((await once(child, "exit"))[0]).toBe(0);
+  const [recording] = readRecordings(fs.readFileSync(talk, "utf8"));
+  expect(recording?.header).toMatchObject({ app: "agent", release: "0.1.0", pid: child.pid });
+  const said = (recording?.events ?? []).flatMap((event) =>
+    event.kind === "frame" && event.way === "out" ? [event.text] : [],
+  );
+  expect(said).toEqual(guest.monitor.connections.flatMap(({ frames }) => frames));
+  expect(recording?.events.at(-1)).toMatchObject({
+    ...{ vm: "pg-1", link: 1, kind: "closed", by: "us" },
+    ...{ code: 1001, problem: "the agent is stopping" },
+  });
 });

@@ -1,3 +1,4 @@
+import { RecordingRefusedError } from "@selfscale/recording";
 import { runAgent } from "./agent.ts";
 import { EXIT_USAGE, readInvocation } from "./cli.ts";
 import { loadConfig } from "./config/load.ts";
@@ -15,23 +16,26 @@ async function main(): Promise<number> {
     case "status":
       return showStatus(invocation.socket, invocation.isJson);
     case "run":
-      return run(invocation.configFile);
+      return run(invocation.configFile, invocation.record);
     default:
       return invocation satisfies never;
   }
 }
 
-async function run(configFile: string): Promise<number> {
+/** What an operator can set right, and is told in one line. */
+const OPERATORS = [ConfigError, StatusSocketError, RecordingRefusedError];
+
+async function run(configFile: string, record: string | null): Promise<number> {
   const stop = new AbortController();
   // Once: a second signal ends the process at once, as it would any other.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
   try {
     const config = loadConfig(configFile);
-    await runAgent(config, createLog(config.logLevel), stop.signal);
+    await runAgent(config, createLog(config.logLevel), { record, signal: stop.signal });
     return 0;
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof StatusSocketError)) throw error;
-    process.stderr.write(`selfscale-agent: ${error.message}\n`);
+    if (!OPERATORS.some((kind) => error instanceof kind)) throw error;
+    process.stderr.write(`selfscale-agent: ${(error as Error).message}\n`);
     return EXIT_USAGE;
   }
 }

@@ -22,6 +22,7 @@ test.for([
     args: "--tls-cert c --tls-key k --tls-client-ca ca",
     want: run({ tlsCert: "c", tlsKey: "k", tlsClientCa: "ca" }),
   },
+  { args: "--record /run/talk.jsonl", want: run({ record: "/run/talk.jsonl" }) },
   { args: "status", want: { kind: "status", socketPath: DEFAULT_STATUS_SOCKET, isJson: false } },
   { args: "status --json --status /x", want: { kind: "status", socketPath: "/x", isJson: true } },
   { args: "--version", want: { kind: "print", text: `${VERSION}\n` } },
@@ -63,6 +64,7 @@ test("--help names every option", () => {
     "--tls-key",
     "--tls-client-ca",
     "--require-auth",
+    "--record",
     "--log-level",
     "--version",
   ]) {

@@ -22,6 +22,7 @@ export type Settings = Readonly<
     tlsKey: string;
     tlsClientCa: string;
     requireAuth: true;
+    record: string;
     logLevel: string;
   }>
 >;
@@ -48,6 +49,7 @@ Options (each but --config is also a key of the file; the command line wins):
   --tls-key FILE                 its private key
   --tls-client-ca FILE           ask agents for a certificate issued by one in this file
   --require-auth                 refuse to start without a token or a client CA
+  --record FILE                  write down every frame; at most two files of 8 MiB
   --log-level LEVEL              debug, info, warn or error                      [info]
   --help, --version
 `;
@@ -64,6 +66,7 @@ const OPTIONS = {
   "tls-key": { type: "string" },
   "tls-client-ca": { type: "string" },
   "require-auth": { type: "boolean" },
+  record: { type: "string" },
   "log-level": { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -106,6 +109,7 @@ function settingsOf(values: Partial<Record<keyof typeof OPTIONS, string | boolea
     tlsKey: values["tls-key"],
     tlsClientCa: values["tls-client-ca"],
     requireAuth: values["require-auth"],
+    record: values.record,
     logLevel: values["log-level"],
   };
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));

@@ -14,7 +14,7 @@ const MISUSED = 2;
 
 // Not awaited at the top: the bundle is CommonJS.
 main(readCommand(process.argv.slice(2))).catch((error: unknown) => {
-  fail((error as Error).message, error instanceof ConfigError ? MISUSED : FAILED);
+  fail((error as Error).message, isMisuse(error) ? MISUSED : FAILED);
 });
 
 async function main(command: Command): Promise<void> {
@@ -43,6 +43,12 @@ async function run(config: Config): Promise<void> {
 async function showStatus(socketPath: string, isJson: boolean): Promise<void> {
   const text = await fetchStatus(socketPath);
   process.stdout.write(isJson ? `${text}\n` : formatStatus(JSON.parse(text) as Status));
+}
+
+/** By its code: the recorder's class is not loaded for those who record nothing. */
+function isMisuse(error: unknown): boolean {
+  if (error instanceof ConfigError) return true;
+  return (error as NodeJS.ErrnoException).code === "RECORDING_REFUSED";
 }
 
 function fail(problem: string, code: number): void {

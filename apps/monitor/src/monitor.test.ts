@@ -39,6 +39,7 @@ async function start(change: Partial<Config> = {}, timers: Record<string, number
     token: null,
     tls: null,
     requireAuth: false,
+    record: null,
     logLevel: "info",
     policy: PRESETS.demo,
     cpuEveryMs: 50,

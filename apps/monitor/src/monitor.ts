@@ -9,6 +9,7 @@ import {
   monitorStatus,
 } from "@selfscale/core";
 import { FEATURES } from "@selfscale/protocol";
+import { type Recorder } from "@selfscale/recording";
 import { VERSION } from "./cli.ts";
 import { type Config } from "./config/load.ts";
 import { type Log } from "./log.ts";
@@ -51,6 +52,7 @@ export class Monitor {
   readonly #metrics: MetricsServer;
   readonly #status: StatusServer;
   #memory: MemorySample | null = null;
+  #recorder: Recorder | null = null;
 
   constructor(config: Config, ground: Ground) {
     const { roots, log } = ground;
@@ -81,6 +83,7 @@ export class Monitor {
     const { log } = this.#ground;
     const { listen, metricsListen, token, tls } = this.#config;
     try {
+      this.#recorder = await this.#startRecorder();
       const { port } = await this.#links.listen(listen);
       const { port: metricsPort } = await this.#metrics.listen(metricsListen);
       await this.#status.listen();
@@ -108,6 +111,7 @@ export class Monitor {
     this.#hands.stop();
     await Promise.all([this.#links.stop(), this.#metrics.stop(), this.#status.stop()]);
     this.#sensors.close();
+    await this.#recorder?.stop();
   }
 
   status(): Status {
@@ -125,6 +129,15 @@ export class Monitor {
       decisions: this.#journal.decisions(),
       notes: this.#journal.notes(),
     };
+  }
+
+  /** Loaded only when it is asked for: a guest has no memory to spare for what it does not use. */
+  async #startRecorder(): Promise<Recorder | null> {
+    const { record: file } = this.#config;
+    if (file === null) return null;
+    const recording = await import("@selfscale/recording");
+    const { log } = this.#ground;
+    return await recording.Recorder.start({ file, app: "monitor", release: VERSION, log });
   }
 
   #createLoop(): MonitorLoop {
@@ -169,6 +182,7 @@ export class Monitor {
       onClosed: (link, problem) => this.#loop.feed({ kind: "link-closed", link, problem }),
       log,
       tls: tls === null ? null : new Tls(tls, { log, now }),
+      record: (address) => this.#recorder?.connection({ vm: null, address }) ?? null,
       auth: token === null ? openToAll : tokenAuth(token),
     });
   }

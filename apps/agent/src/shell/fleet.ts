@@ -8,6 +8,7 @@ import {
   type NodeUse,
 } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
+import { type Recorder } from "@selfscale/recording";
 import { type AgentConfig } from "../config/load.ts";
 import { type Log } from "../log.ts";
 import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
@@ -21,6 +22,8 @@ export type FleetStatus = Readonly<{
 export type FleetOptions = Readonly<{
   config: AgentConfig;
   log: Log;
+  /** Writes down every frame; null: nobody does. */
+  recorder?: Recorder | null;
   now?: () => MonoMs;
   random?: () => number;
 }>;
@@ -34,7 +37,9 @@ export class Fleet {
   #arbiter: ArbiterState;
   #isOvercommitted = false;
 
-  constructor({ config, log, now = () => performance.now(), random = Math.random }: FleetOptions) {
+  constructor(options: FleetOptions) {
+    const { config, log, recorder = null } = options;
+    const { now = () => performance.now(), random = Math.random } = options;
     this.#config = config;
     this.#log = log;
     this.#now = now;
@@ -49,6 +54,7 @@ export class Fleet {
           shellTimers: config.shellTimers,
           sliceBytes: config.sliceBytes,
           log: log.child({ vm: name }),
+          recorder,
           node: {
             claim: (want, held) => this.#arbitrate({ kind: "claimed", vm: name, want, held }),
             leave: () => this.#arbitrate({ kind: "left", vm: name }),

@@ -3,6 +3,7 @@ import { type IncomingMessage } from "node:http";
 import { type Socket } from "node:net";
 import { type MonoMs, type VmEvent } from "@selfscale/core";
 import { clipText, MAX_CLOSE_REASON_BYTES, MAX_FRAME_BYTES } from "@selfscale/protocol";
+import { type Tape } from "@selfscale/recording";
 import { WebSocket, type RawData } from "ws";
 import { Backoff } from "./backoff.ts";
 import { FrameGate } from "./frame-gate.ts";
@@ -39,6 +40,8 @@ export type LinkOptions = Readonly<{
   onDialFailed: (problem: string) => void;
   /** One more of these happened: counters of the status. */
   count: (what: LinkCounter) => void;
+  /** A new connection begins: where to write down what is said on it; null: nowhere. */
+  record?: () => Tape | null;
 }>;
 
 type Connection = {
@@ -47,6 +50,7 @@ type Connection = {
   readonly gate: FrameGate;
   /** What the websocket runs on, once it is one. */
   tcp: Socket | null;
+  readonly tape: Tape | null;
   openedAt: MonoMs | null;
 };
 
@@ -77,6 +81,7 @@ export class MonitorLink {
     const connection = this.#current(link);
     if (connection === null) return;
     this.#options.count("framesSent");
+    connection.tape?.said(text);
     connection.socket.send(text);
     if (connection.socket.bufferedAmount > MAX_UNSENT_BYTES) {
       this.#end(connection, "the monitor does not read what it is sent", CLOSE_POLICY);
@@ -107,6 +112,7 @@ export class MonitorLink {
     const link = (this.#links += 1);
     const { url, tokenFile, tls, timers, now, onEvent, count } = this.#options;
     count("dials");
+    const tape = this.#options.record?.() ?? null;
     let socket: WebSocket;
     try {
       socket = new WebSocket(url, {
@@ -119,6 +125,7 @@ export class MonitorLink {
         ...(tls !== null && dialOptions(tls)),
       });
     } catch (error) {
+      tape?.closed("us", null, sayError(error));
       this.#failed(link, sayError(error));
       this.#redial();
       return;
@@ -139,7 +146,7 @@ export class MonitorLink {
         },
       },
     );
-    const connection: Connection = { link, socket, gate, tcp: null, openedAt: null };
+    const connection: Connection = { link, socket, gate, tape, tcp: null, openedAt: null };
     this.#connection = connection;
     this.#timer = setTimeout(() => {
       this.#end(connection, `no answer to the upgrade in ${timers.dialMs} ms`, null);
@@ -156,10 +163,12 @@ export class MonitorLink {
       if (this.#timer !== null) clearTimeout(this.#timer);
       this.#timer = null;
       connection.openedAt = now();
+      connection.tape?.opened();
       onEvent({ kind: "link-opened", link });
     });
     socket.on("message", (data: RawData, isBinary: boolean) => {
       count("framesReceived");
+      connection.tape?.heard(bytesOf(data).toString(), isBinary);
       if (isBinary) this.#end(connection, "a binary frame", CLOSE_UNSUPPORTED);
       else if (this.#connection === connection) gate.take(bytesOf(data));
     });
@@ -180,6 +189,7 @@ export class MonitorLink {
     // An error is always followed by a close, which has less to say.
     socket.on("error", (error) => this.#end(connection, sayError(error), null));
     socket.on("close", (code, reason) => {
+      connection.tape?.closed("peer", code, reason.toString());
       const words = reason.length > 0 ? `: ${reason.toString()}` : "";
       this.#end(connection, `the monitor closed the connection (${code}${words})`, null);
     });
@@ -201,6 +211,7 @@ export class MonitorLink {
     this.#connection = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
     connection.gate.close();
+    connection.tape?.closed("us", code, problem);
     hangUp(connection, code, problem);
     const { now, onEvent, timers } = this.#options;
     if (connection.openedAt === null) this.#failed(connection.link, problem);

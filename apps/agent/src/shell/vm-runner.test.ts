@@ -24,6 +24,7 @@ async function startVm() {
 function startRunner(options: Pick<RunnerOptions, "vm" | "node">, level = "info") {
   const { log, lines } = memoryLog(level);
   const runner = new VmRunner({
+    recorder: null,
     ...options,
     timers: AGENT_TIMERS,
     shellTimers: QUICK,

@@ -8,6 +8,7 @@ import {
   type VmState,
   type VmStatus,
 } from "@selfscale/core";
+import { type Recorder } from "@selfscale/recording";
 import { type VmConfig } from "../config/load.ts";
 import { type Log } from "../log.ts";
 import { Backoff } from "./backoff.ts";
@@ -26,6 +27,7 @@ export type RunnerOptions = Readonly<{
   shellTimers: ShellTimers;
   sliceBytes: number;
   log: Log;
+  recorder: Recorder | null;
   node: NodePort;
   now: () => MonoMs;
   random: () => number;
@@ -92,7 +94,8 @@ export class VmRunner {
   }
 
   async #keepRunning(): Promise<void> {
-    const { log, now, node, shellTimers, timers, sliceBytes, vm, random } = this.#options;
+    const { log, shellTimers, timers, sliceBytes, vm } = this.#options;
+    const { now, random, node, recorder } = this.#options;
     const { reconnectMinMs, reconnectMaxMs, reconnectResetMs } = shellTimers;
     const backoff = new Backoff({ minMs: reconnectMinMs, maxMs: reconnectMaxMs }, random);
     const { signal } = this.#stop;
@@ -101,7 +104,8 @@ export class VmRunner {
       try {
         this.#trace = [];
         const counters = this.#counters;
-        this.#world = new VmWorld({ vm, timers: shellTimers, log, counters, node, now, random });
+        const outside = { recorder, node, now, random };
+        this.#world = new VmWorld({ vm, timers: shellTimers, log, counters, ...outside });
         this.#world.start();
         log.debug({ spec: vm.spec, timers, sliceBytes }, "loop begins"); // the trace's first line
         await runVm(this.#world, this.#state, this.#witness(), signal);

@@ -1,5 +1,6 @@
 import { type LegacyMetrics, type MonoMs, type VmAction, type VmEvent } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
+import { type Recorder } from "@selfscale/recording";
 import { type VmConfig } from "../config/load.ts";
 import { CgroupError } from "../hypervisor/cgroup.ts";
 import { sayError } from "../hypervisor/outcome.ts";
@@ -26,6 +27,7 @@ export type VmWorldOptions = Readonly<{
   timers: ShellTimers;
   log: Log;
   counters: Counters;
+  recorder: Recorder | null;
   node: NodePort;
   now: () => MonoMs;
   random: () => number;
@@ -154,7 +156,8 @@ export class VmWorld implements World {
   }
 
   #newMonitorLink(): MonitorLink {
-    const { vm, timers, now, counters, log } = this.#options;
+    const { vm, timers, now, counters, recorder, log } = this.#options;
+    const peer = { vm: vm.spec.name, address: vm.monitorUrl };
     return new MonitorLink({
       url: vm.monitorUrl,
       tokenFile: vm.tokenFile,
@@ -171,6 +174,7 @@ export class VmWorld implements World {
           log.warn({ problem }, "the monitor can't be reached");
       },
       count: (what) => counters.add(what),
+      record: () => recorder?.connection(peer) ?? null,
     });
   }
 

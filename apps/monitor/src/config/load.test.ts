@@ -190,6 +190,7 @@ describe("what is accepted", () => {
       token: null,
       tls: null,
       requireAuth: false,
+      record: null,
       logLevel: "info",
       policy: PRESETS.default,
       cpuEveryMs: 200,

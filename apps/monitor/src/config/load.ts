@@ -27,6 +27,7 @@ export type Config = Readonly<
     | "token"
     | "tls"
     | "requireAuth"
+    | "record"
     | "logLevel"
   > & {
     policy: PolicyConfig;

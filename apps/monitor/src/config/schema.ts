@@ -66,6 +66,8 @@ export function createConfigSchema() {
         .default(null),
       /** Refuse to start without a token or a client CA. */
       requireAuth: z.boolean({ error: "expected true or false" }).default(false),
+      /** File that every frame is written to, for `selfscale-lab transcript`; null: none is. */
+      record: filePath().nullable().default(null),
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
       cpu: policy(PRESETS.default.cpu, {
         /** A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */

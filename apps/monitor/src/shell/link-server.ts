@@ -8,6 +8,7 @@ import {
   TAKEOVER_BUCKET_TOKENS,
   TAKEOVER_REFILL_EVERY_MS,
 } from "@selfscale/protocol";
+import { type Tape } from "@selfscale/recording";
 import { type Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type ListenAddress } from "../config/quantities.ts";
@@ -16,6 +17,7 @@ import { limitBytes } from "./byte-limit.ts";
 import { answerRange, type HandshakeFacts } from "./handshake.ts";
 import { closeSoon, Link, textOf } from "./link.ts";
 import { addressOf, PendingHandshakes } from "./pending-handshakes.ts";
+import { TapedSocket, witness } from "./taped-socket.ts";
 import { type Tls } from "./tls.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -48,6 +50,8 @@ export type LinkWorld = Readonly<{
   auth: Auth;
   /** null: the websocket is served in the clear. */
   tls: Tls | null;
+  /** Somebody at this address connects: where to write down what is said; null: nowhere. */
+  record?(address: string): Tape | null;
 }>;
 
 /** Counts since start, for metrics and status. */
@@ -95,6 +99,7 @@ export class LinkServer {
       maxPayload: MAX_FRAME_BYTES,
       autoPong: false, // the link answers, within its budget; before the handshake nobody does
       handleProtocols: () => false,
+      WebSocket: TapedSocket,
     });
     this.#pending = new PendingHandshakes({
       max: limits.maxPending,
@@ -161,7 +166,9 @@ export class LinkServer {
   }
 
   #onUpgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
+    const tape = this.#world.record?.(peerOf(request)) ?? null;
     if (request.url?.split("?", 1)[0] !== PATH) {
+      tape?.closed("us", null, "404 Not Found");
       refuseUpgrade(socket, "404 Not Found");
       return;
     }
@@ -169,10 +176,12 @@ export class LinkServer {
     if (problem !== null) {
       this.#note("unauthorized", problem, request.socket.remoteAddress);
       this.#pending.refused(socket);
+      tape?.closed("us", null, `401 Unauthorized: ${problem}`);
       refuseUpgrade(socket, "401 Unauthorized", "WWW-Authenticate: Bearer\r\n");
       return;
     }
     this.#ws.handleUpgrade(request, socket, head, (peer) => {
+      witness(peer, tape);
       // ws says what was wrong with a frame and then closes by itself, with the right code.
       peer.on("error", (error) => this.#world.log.debug({ err: error }, "websocket"));
       const lift = limitBytes(socket, MAX_HANDSHAKE_BYTES, () => socket.destroy());
@@ -250,6 +259,14 @@ export class LinkServer {
     this.#loggedAt.set(what, now);
     this.#world.log.warn({ address: address ?? null, count }, problem);
   }
+}
+
+/** Address and port: where a port scan and an agent differ. */
+function peerOf({ socket }: http.IncomingMessage): string {
+  const { remoteAddress = "an address that is gone", remotePort = 0 } = socket;
+  return remoteAddress.includes(":")
+    ? `[${remoteAddress}]:${remotePort}`
+    : `${remoteAddress}:${remotePort}`;
 }
 
 function refusePlainRequest(request: http.IncomingMessage, response: http.ServerResponse): void {

@@ -2,6 +2,7 @@ import { type Duplex } from "node:stream";
 import { MAX_CLOSE_REASON_BYTES, MAX_FRAME_BYTES } from "@selfscale/protocol";
 import { type RawData, WebSocket } from "ws";
 import { limitBytes } from "./byte-limit.ts";
+import { noteEnd } from "./taped-socket.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** Bytes that may wait for a slow reader. An agent reads a few hundred per second at most. */
@@ -89,6 +90,7 @@ export class Link {
 
   /** Without a close handshake: nobody is there to answer it. */
   #cut(problem: string): void {
+    noteEnd(this.#peer, null, problem);
     this.#peer.terminate();
     this.#end(problem);
   }
@@ -103,6 +105,7 @@ export class Link {
 
 /** Says why, then makes sure it ends. Our own reasons are ASCII, so characters are bytes. */
 export function closeSoon(peer: WebSocket, code: number, reason: string): void {
+  noteEnd(peer, code, reason);
   peer.close(code, reason.slice(0, MAX_CLOSE_REASON_BYTES));
   const timer = setTimeout(() => peer.terminate(), CLOSE_TIMEOUT_MS);
   peer.once("close", () => clearTimeout(timer));

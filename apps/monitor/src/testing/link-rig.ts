@@ -1,4 +1,5 @@
 import net from "node:net";
+import { type Recorder } from "@selfscale/recording";
 import { pino } from "pino";
 import { type Auth, openToAll } from "../shell/auth.ts";
 import { LINK_LIMITS, type LinkLimits, LinkServer } from "../shell/link-server.ts";
@@ -19,6 +20,7 @@ export class LinkRig {
   now = 0;
   /** Serves wss from these files. */
   tlsFiles: TlsFiles | null = null;
+  recorder: Recorder | null = null;
 
   async serve(
     limits: Partial<LinkLimits> = {},
@@ -46,6 +48,7 @@ export class LinkRig {
           this.tlsFiles === null
             ? null
             : new Tls(this.tlsFiles, { log: this.#log, now: () => this.now }),
+        record: (address) => this.recorder?.connection({ vm: null, address }) ?? null,
       },
       { ...LINK_LIMITS, ...limits },
     );
