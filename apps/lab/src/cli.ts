@@ -15,6 +15,13 @@ export type ConformOptions = Readonly<{
   patience: number;
 }>;
 
+export type TranscriptOptions = Readonly<{
+  vm: string | null;
+  link: number | null;
+  isJson: boolean;
+  isRaw: boolean;
+}>;
+
 /** What the command line asks for. */
 export type Invocation =
   | Readonly<{ kind: "conform-monitor"; url: string; options: ConformOptions }>
@@ -27,6 +34,7 @@ export type Invocation =
     }>
   /** The rules that would be checked of this side. */
   | Readonly<{ kind: "list-checks"; side: "monitor" | "agent" }>
+  | Readonly<{ kind: "transcript"; file: string; options: TranscriptOptions }>
   /** Help, the version, or a mistake: it is printed already, only the exit code is left. */
   | Readonly<{ kind: "done"; exitCode: number }>;
 
@@ -42,6 +50,7 @@ export function readInvocation(args: readonly string[]): Invocation {
     .version(pkg.version)
     .exitOverride();
   addConform(program, found);
+  addTranscript(program, found);
   try {
     program.parse([...args], { from: "user" });
   } catch (error) {
@@ -52,6 +61,25 @@ export function readInvocation(args: readonly string[]): Invocation {
 }
 
 type Listen = Readonly<{ host: string; port: number }>;
+type RawTranscript = { vm?: string; link?: number; json?: true; raw?: true };
+
+function addTranscript(program: Command, found: (what: Invocation) => void): void {
+  program
+    .command("transcript")
+    .description("tell what agent and monitor said, from a file that one of them recorded")
+    .argument("<file>", "what --record wrote; its older part is read too; - is standard input")
+    .option("--vm <name>", "only what was said with this VM")
+    .option("--link <number>", "only this connection", readLink)
+    .option("--json", "a line of JSON for each line")
+    .option("--raw", "every frame's own text too, health checks included")
+    .exitOverride()
+    .action((file: string, { vm, link, json, raw }: RawTranscript) => {
+      const options = { vm: vm ?? null, link: link ?? null };
+      const how = { isJson: json ?? false, isRaw: raw ?? false };
+      found({ kind: "transcript", file, options: { ...options, ...how } });
+    });
+}
+
 type RawConform = {
   list?: true;
   profile: ProfileName;
@@ -125,6 +153,11 @@ function readUrl(text: string): string {
   const isGood = URL.canParse(text) && ["ws:", "wss:"].includes(new URL(text).protocol);
   if (!isGood) throw new InvalidArgumentError("expected a ws:// or wss:// address");
   return text;
+}
+
+function readLink(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("expected a number from 1");
+  return Number(text);
 }
 
 /** "10301" listens on loopback only; another address must be named. */

@@ -4,6 +4,7 @@ import { AGENT_CHECKS } from "./conform/agent-checks.ts";
 import { conformMonitor } from "./conform/conform-monitor.ts";
 import { MONITOR_CHECKS } from "./conform/monitor-checks.ts";
 import { showChecks } from "./conform/report.ts";
+import { transcript } from "./transcript/command.ts";
 
 async function main(): Promise<number> {
   const invocation = readInvocation(process.argv.slice(2));
@@ -19,6 +20,8 @@ async function main(): Promise<number> {
       return await conformMonitor(invocation.url, invocation.options);
     case "conform-agent":
       return await conformAgent(invocation, invocation.options);
+    case "transcript":
+      return transcript(invocation.file, invocation.options);
     default:
       return invocation satisfies never;
   }

@@ -51,7 +51,7 @@ test("what was said is read again: exact, in order, with times and numbers", asy
   clock.now += 1_000;
   one.heard('{"version":2}\n');
   one.heard("\u0000\ud83d garbage", true);
-  two.closed("peer", null, "ECONNREFUSED");
+  two.closed("peer", 1006, "ECONNREFUSED");
   two.closed("us", 1001, "later words are ignored");
   one.closed("us", 1001, "the agent is stopping");
   recorder.connection({ vm: "pg-2", address: "ws://10.0.0.2/monitor" }).opened();

@@ -1,6 +1,9 @@
 import { clipText, MAX_FRAME_BYTES, utf8Bytes } from "@selfscale/protocol";
 import { type LinkEvent, type Place } from "./format.ts";
 
+/** What websocket libraries give for a connection that ended without a close frame. */
+const NO_CLOSE_FRAME = 1006;
+
 /** What is told of one connection, as it happens. Nothing of it can fail or wait. */
 export type Tape = Readonly<{
   /** The websocket is open. */
@@ -23,7 +26,8 @@ export function newTape(place: Place, peer: string, note: (event: LinkEvent) => 
     opened: () => note({ ...place, kind: "opened", peer }),
     heard: (text, isBinary = false) => frame("in", text, isBinary),
     said: (text) => frame("out", text, false),
-    closed: (by, code, problem) => {
+    closed: (by, seen, problem) => {
+      const code = seen === NO_CLOSE_FRAME ? null : seen;
       if (!isOver) note({ ...place, kind: "closed", by, code, problem });
       isOver = true;
     },
