@@ -1,7 +1,7 @@
 # The only entry point; CI calls the same targets. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup build release-fixture check format test test-unit test-e2e demo bench clean
+.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
@@ -47,6 +47,9 @@ demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metri
 
 bench: setup build ## measure, and print the figures with the machine they came from
 	@node --import tsx test-e2e/bench/main.ts $(ARGS)
+
+record-fixtures: setup build ## record conversations of this release, to be replayed by later ones (ARGS=--replace: anew)
+	@node --import tsx test-e2e/compat/record/main.ts $(ARGS)
 
 clean: ## remove what was built, the guest image and its saved states included
 	@rm -rf dist .cache coverage node_modules/.ready

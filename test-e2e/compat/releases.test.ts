@@ -17,8 +17,9 @@ test("each release is listed, and nothing is listed that is not here", () => {
 });
 
 describe.for(releases())("release %s", (release) => {
-  test("has both sides and nothing else", () => {
+  test("has both sides and what they said, and nothing else", () => {
     expect(readdirSync(join(import.meta.dirname, release)).sort()).toEqual([
+      "conversations",
       "selfscale-agent.cjs.gz",
       "selfscale-monitor.cjs.gz",
     ]);

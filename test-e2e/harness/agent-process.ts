@@ -39,12 +39,18 @@ export class AgentProcess {
   readonly dir: string;
   readonly config: Record<string, unknown>;
   readonly logPath: string;
+  private readonly args: readonly string[];
   private child: ChildProcess | null = null;
   private bundle: string;
 
-  private constructor(dir: string, config: Record<string, unknown>, bundle: string) {
+  private constructor(
+    dir: string,
+    config: Record<string, unknown>,
+    { bundle, args }: Readonly<{ bundle: string; args: readonly string[] }>,
+  ) {
     this.dir = dir;
     this.bundle = bundle;
+    this.args = args;
     this.config = { ...config, socket: join(dir, "agent.sock") };
     this.logPath = join(dir, "agent.log");
   }
@@ -53,8 +59,9 @@ export class AgentProcess {
   static async start(
     config: Record<string, unknown>,
     bundle = AGENT_BUNDLE,
+    args: readonly string[] = [],
   ): Promise<AgentProcess> {
-    const agent = new AgentProcess(await makeRunDir("agent"), config, bundle);
+    const agent = new AgentProcess(await makeRunDir("agent"), config, { bundle, args });
     await agent.launch();
     return agent;
   }
@@ -70,7 +77,7 @@ export class AgentProcess {
     Object.assign(this.config, changes);
     const path = join(this.dir, "agent.yaml");
     await writeFile(path, stringify(this.config));
-    const agent = [process.execPath, this.bundle, "--config", path];
+    const agent = [process.execPath, this.bundle, "--config", path, ...this.args];
     // Killed by the kernel if we are; setpriv keeps the pid.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", ...agent], {
       stdio: ["ignore", "ignore", "pipe"],

@@ -44,8 +44,11 @@ const ANSWERS: Readonly<Record<string, readonly string[]>> = {
   InvalidMessage: ["HealthCheck", "UpscaleNotification", "DownscaleRequest", "ScaleRequest"],
   InternalError: ["HealthCheck", "UpscaleNotification", "DownscaleRequest", "ScaleRequest"],
 };
-/** What is waited for: all that is ever answered. */
-const REQUESTS: ReadonlySet<string> = new Set(Object.values(ANSWERS).flat());
+/** What each side asks and the other answers. */
+const REQUESTS: Readonly<Record<App, readonly string[]>> = {
+  agent: ["HealthCheck", "UpscaleNotification", "DownscaleRequest"],
+  monitor: ["ScaleRequest"],
+};
 
 /** One run's frames, understood; in the order of `events`, other events left out. */
 export function understand(
@@ -87,7 +90,7 @@ class LinkReader {
     const heard: Heard = { event, from, meaning, answerTo, answer: null };
     if (asked !== null) asked.answer = heard;
     const message = messageOf(meaning);
-    if (answerTo === null && message !== null && REQUESTS.has(message.type)) {
+    if (answerTo === null && message !== null && REQUESTS[from].includes(message.type)) {
       this.#asked.set(`${from} ${message.id}`, heard);
     }
     return heard;
