@@ -36,7 +36,12 @@ const ZONES: readonly Zone[] = [
   { root: "apps/monitor/", ours: [PROTOCOL, CORE, RECORDING], others: null, builtins: true },
   { root: "apps/agent/", ours: [PROTOCOL, CORE, QMP, RECORDING], others: null, builtins: true },
   { root: "apps/lab/", ours: [PROTOCOL, REFEREE, RECORDING], others: null, builtins: true },
-  { root: "test-e2e/", ours: [PROTOCOL, CORE, QMP, REFEREE, RECORDING], others: null, builtins: true },
+  {
+    root: "test-e2e/",
+    ours: [PROTOCOL, CORE, QMP, REFEREE, RECORDING],
+    others: null,
+    builtins: true,
+  },
 ];
 /** Scripts and configuration files of the repository itself. */
 const OUTSIDE: Zone = { root: "", ours: [], others: null, builtins: true };

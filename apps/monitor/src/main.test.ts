@@ -1,5 +1,6 @@
 // The real process, from the real bundle: exit codes, messages, signals, sockets.
 import { type ChildProcess, spawn } from "node:child_process";
+import { readRecordings } from "@selfscale/recording";
 import { build } from "esbuild";
 import fs from "node:fs";
 import net from "node:net";
@@ -103,6 +104,31 @@ describe("runs", () => {
       }
     },
   );
+
+  test("records what is said, as its file says, and shares the recording with nobody", async () => {
+    const talk = path.join(dir, "talk.jsonl");
+    const config = path.join(dir, "monitor.yaml");
+    fs.writeFileSync(config, `record: ${talk}\nprotocolMax: 1\n`);
+    const { run, port } = await startMonitor("--config", config);
+    const peer = await Peer.shake(port, '{"min":1,"max":1}\n');
+    await peer.frame(0);
+    const second = new Run(["--record", talk, "--status", `${socketPath()}2`]);
+    expect(await second.exited()).toBe(2);
+    const pid = run.child.pid ?? 0;
+    expect(second.err).toContain(
+      `selfscale-monitor: ${talk}: process ${pid} records there already\n`,
+    );
+    run.child.kill("SIGTERM");
+    expect(await run.exited()).toBe(0);
+    const [recording] = readRecordings(fs.readFileSync(talk, "utf8"));
+    expect(recording?.header).toMatchObject({ app: "monitor", release: VERSION, pid });
+    expect(recording?.events).toMatchObject([
+      { link: 1, kind: "opened" },
+      { link: 1, kind: "frame", way: "in", text: '{"min":1,"max":1}\n' },
+      { link: 1, kind: "frame", way: "out", text: '{"version":1}' },
+      { link: 1, kind: "closed", by: "us", code: 1001, problem: "monitor is stopping" },
+    ]);
+  });
 
   test("a deployed agent is answered in the deployed bytes, and status shows the link", async () => {
     const { port } = await startMonitor("--protocol-max", "1");

@@ -89,7 +89,13 @@ test("who is sent away before a websocket is open, and no token", async () => {
   await peer.frame(0);
   expect(await recorded()).toMatchObject([
     { link: 1, kind: "closed", by: "us", code: null, problem: "404 Not Found" },
-    { link: 2, kind: "closed", by: "us", code: null, problem: "401 Unauthorized" },
+    {
+      link: 2,
+      kind: "closed",
+      by: "us",
+      code: null,
+      problem: "401 Unauthorized: connection without the token",
+    },
     { link: 3, kind: "opened" },
     { link: 3, kind: "frame", way: "in" },
     { link: 3, kind: "frame", way: "out" },

@@ -2,7 +2,12 @@
 // understand every frame that was understood, and neither complain nor hang up where nobody did.
 import fs from "node:fs";
 import path from "node:path";
-import { decodeFromAgent, sizeFromAllocation, type FromAgent } from "@selfscale/protocol";
+import {
+  decodeFromAgent,
+  decodeRange,
+  sizeFromAllocation,
+  type FromAgent,
+} from "@selfscale/protocol";
 import { describe, expect, test } from "vitest";
 import { ask, LINK_DOWN, linkWakeAt, openLink, receiveFrame, tell, tickLink } from "./link.ts";
 import { type Link, type LinkStep } from "./link.ts";
@@ -58,12 +63,13 @@ class Replay {
     }
   }
 
-  open(now: number): void {
-    this.#take(openLink(1, now, TIMERS));
-  }
-
   /** The agent of then said this; today's says it too, under a number of its own. */
   say(text: string, now: number): void {
+    if (this.#link.kind === "down") {
+      const range = decodeRange(text);
+      if (range.ok) this.#take(openLink(1, range.message, now, TIMERS));
+      return;
+    }
     const decoded = decodeFromAgent(text);
     if (!decoded.ok || this.#link.kind !== "up") return;
     const { message } = decoded;
@@ -130,8 +136,7 @@ function replayed({ app, lines }: Talk): Readonly<{ then: string[]; today: strin
   for (const { kind, way, by, code, text = "", atMs = 0 } of lines) {
     replay.pass(atMs);
     const isAgents = (way === "out") === (app === "agent");
-    if (kind === "opened") replay.open(atMs);
-    else if (kind === "frame" && isAgents) {
+    if (kind === "frame" && isAgents) {
       if (text.includes('"type":"InvalidMessage"')) then.push("complains");
       replay.say(text, atMs);
     } else if (kind === "frame") replay.hear(text, atMs);
