@@ -81,10 +81,12 @@ export class Peers {
     this.#kind = kind;
     const isOther = (of: (kind: Kind) => unknown) =>
       JSON.stringify(of(kind)) !== JSON.stringify(of(before));
-    const monitor = monitorOf(side, kind);
-    if (isOther((one) => monitorOf(side, one))) await startMonitor(guest, monitor);
-    if (side === "agent" || isOther((one) => entryOf(guest, side, one))) {
-      await this.agent.replace(agentOf(side, kind), { vms: [entryOf(guest, side, kind)] });
+    const needsAgent = side === "agent" || isOther((one) => entryOf(guest, side, one));
+    // First, so that the old one does not meet the new monitor.
+    if (needsAgent) await this.agent.halt();
+    if (isOther((one) => monitorOf(side, one))) await startMonitor(guest, monitorOf(side, kind));
+    if (needsAgent) {
+      await this.agent.launch({ vms: [entryOf(guest, side, kind)] }, agentOf(side, kind));
     }
   }
 

@@ -72,8 +72,9 @@ export class AgentProcess {
     return pid;
   }
 
-  /** Starts it (again), with changes to its configuration if need be. */
-  async launch(changes: Record<string, unknown> = {}): Promise<void> {
+  /** Starts it (again), with changes to its configuration, or from another bundle, if need be. */
+  async launch(changes: Record<string, unknown> = {}, bundle = this.bundle): Promise<void> {
+    this.bundle = bundle;
     Object.assign(this.config, changes);
     const path = join(this.dir, "agent.yaml");
     await writeFile(path, stringify(this.config));
@@ -90,11 +91,9 @@ export class AgentProcess {
     });
   }
 
-  /** Another release takes its place, as an operator would do it: the old one may settle what is in flight. */
-  async replace(bundle: string, changes: Record<string, unknown> = {}): Promise<void> {
+  /** Ends it as an operator would: it may settle what is in flight. To be launched again, perhaps as another release. */
+  async halt(): Promise<void> {
     await this.end("SIGTERM");
-    this.bundle = bundle;
-    await this.launch(changes);
   }
 
   /** Ends it the hard way: no time to settle anything. */
