@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { conversationsIn, recordedFiles } from "./conversations.ts";
 import { monitorProblems } from "./replay-monitor.ts";
+import { refereeProblems } from "./referee-problems.ts";
 import { rereadProblems } from "./reread.ts";
 
 const files = recordedFiles();
@@ -38,6 +39,12 @@ describe("every frame is understood, and written again byte for byte", () => {
 describe("today's monitor answers the agents of then", () => {
   test.for(withOurMonitor)("$name", (conversation) => {
     expect(monitorProblems(conversation)).toEqual([]);
+  });
+});
+
+describe("the referee sees no rule broken, but by a fool", () => {
+  test.for(conversations)("$name", (conversation) => {
+    expect(refereeProblems(conversation)).toEqual([]);
   });
 });
 

@@ -11,6 +11,7 @@ export function hearHandshake(heard: Heard, talk: Talk): boolean {
 }
 
 function hearRange({ text, json, atMs }: Heard, talk: Talk): void {
+  talk.hasAgentSpoken = true;
   if (talk.range !== null) return; // an agent that does not wait for its answer: nothing is agreed yet
   const { min, max } = json ?? {};
   const isLegal = (min === 0 || min === 1) && isByte(max) && Number(max) >= min;
@@ -20,14 +21,17 @@ function hearRange({ text, json, atMs }: Heard, talk: Talk): void {
 
 function hearReply({ text, json, atMs }: Heard, talk: Talk): void {
   const { range } = talk;
-  talk.judge("monitor/waits", atMs, range !== null, `it spoke first: ${brief(text)}`);
-  if (range === null) return;
+  talk.judge("monitor/waits", atMs, talk.hasAgentSpoken, `it spoke first: ${brief(text)}`);
+  if (!talk.hasAgentSpoken) return;
   const version = json?.version;
   const isRefusal = typeof json?.error === "string";
   const isWithin =
-    Number.isInteger(version) && Number(version) >= range.min && Number(version) <= range.max;
+    range !== null &&
+    Number.isInteger(version) &&
+    Number(version) >= range.min &&
+    Number(version) <= range.max;
   talk.judge("monitor/reply", atMs, isRefusal || isWithin, `it answered ${brief(text)}`);
-  if (isRefusal || !isWithin) return;
+  if (range === null || isRefusal || !isWithin) return;
   const theirs = Array.isArray(json?.features)
     ? json.features.filter((name) => typeof name === "string")
     : [];

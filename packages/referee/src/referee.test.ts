@@ -198,11 +198,15 @@ describe("the agent", () => {
       breaks: ["agent/report-first"],
     },
     {
-      name: "reports four times in a second",
+      name: "reports four times in a second, for seconds",
       rows: after(
-        [7100, "agent", agent("SizeReport", 14, report(size(1, 768)))],
-        [7200, "agent", agent("SizeReport", 16, report(size(1, 768)))],
-        [7300, "agent", agent("SizeReport", 18, report(size(1, 768)))],
+        ...Array.from({ length: 8 }, (_, index): Row => {
+          return [
+            7250 + 250 * index,
+            "agent",
+            agent("SizeReport", 14 + 2 * index, report(size(1, 768))),
+          ];
+        }),
       ),
       breaks: ["agent/report-rate"],
     },
@@ -281,6 +285,14 @@ describe("the monitor", () => {
       name: "picks a version that was not offered",
       rows: [HELLO_1[0] as Row, [10, "monitor", '{"version":2}']],
       breaks: ["monitor/reply"],
+    },
+    {
+      name: "picks a version where none was offered",
+      rows: [
+        [0, "agent", '{"min":1}'],
+        [10, "monitor", '{"version":1}'],
+      ],
+      breaks: ["agent/range", "monitor/reply"],
     },
     {
       name: "answers with nothing",
@@ -410,6 +422,14 @@ describe("the monitor", () => {
       [5100, "monitor", monitor("ScaleRequest", 5, wish(1, 512))],
     ];
     expect(brokenIn(rows)).toEqual([]);
+  });
+
+  test("may refuse what is no range", () => {
+    const rows: Row[] = [
+      [0, "agent", "hello"],
+      [10, "monitor", '{"error":"bad range: frame is not JSON"}'],
+    ];
+    expect(brokenIn(rows)).toEqual(["agent/range"]);
   });
 
   test("may refuse, and is heard no more", () => {

@@ -4,9 +4,9 @@ import { brief, type Agreed, type Heard, type Talk } from "./talk.ts";
 
 type Report = (FromAgent & { type: "SizeReport" })["content"];
 
-const SECOND_MS = 1_000;
-/** Two per second, and one for jitter. */
-const MAX_REPORTS_PER_SECOND = 3;
+/** Two per second, and two that a busy network or guest brings together. */
+const RATE_WINDOW_MS = 3_000;
+const MAX_REPORTS_IN_WINDOW = 8;
 
 export class SizeRules {
   readonly #slackMs: number;
@@ -80,9 +80,14 @@ export class SizeRules {
     else if (!this.#isReportTold) talk.judge("agent/report-every", atMs, true, "");
     this.#reportAtMs = atMs;
     this.#isReportTold = false;
-    this.#recent = [...this.#recent.filter((one) => one > atMs - SECOND_MS), atMs];
-    const isSlowEnough = this.#recent.length <= MAX_REPORTS_PER_SECOND;
-    talk.judge("agent/report-rate", atMs, isSlowEnough, `${this.#recent.length} in a second`);
+    this.#recent = [...this.#recent.filter((one) => one > atMs - RATE_WINDOW_MS), atMs];
+    const isSlowEnough = this.#recent.length <= MAX_REPORTS_IN_WINDOW;
+    talk.judge(
+      "agent/report-rate",
+      atMs,
+      isSlowEnough,
+      `${this.#recent.length} in ${RATE_WINDOW_MS / 1000} s`,
+    );
     this.#size(content.actual.mem, heard, talk);
   }
 

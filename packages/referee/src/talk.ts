@@ -31,6 +31,8 @@ export class Talk {
   readonly violations: Violation[] = [];
   /** How often each rule could be judged. A rule that never could says nothing about the peer. */
   readonly judged = new Map<RuleId, number>();
+  hasAgentSpoken = false;
+  /** What it offered; null: nothing that a monitor could take. */
   range: VersionRange | null = null;
   agreed: Agreed | null = null;
   /** When the agent first spoke after the handshake. */

@@ -11,7 +11,14 @@ export type Verdict =
   | Readonly<{ kind: "deviation"; why: string; lines: readonly Line[] }>;
 
 /** Where a rule belongs: to every connection, to one version, or to the world around it. */
-export const GROUPS = ["transport", "handshake", "version 1", "version 2", "security"] as const;
+export const GROUPS = [
+  "transport",
+  "handshake",
+  "version 1",
+  "version 2",
+  "security",
+  "every connection",
+] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** One rule of docs/protocol.md, and how to find out whether the subject keeps it. */
@@ -30,6 +37,13 @@ export type Check<Subject> = Readonly<{
 /** The subject broke the rule. The message says how, for people. */
 export class Broken extends Error {
   override readonly name = "Broken";
+  /** What was said that shows it; null: what was said last. */
+  readonly lines: readonly Line[] | null;
+
+  constructor(message: string, lines: readonly Line[] | null = null) {
+    super(message);
+    this.lines = lines;
+  }
 }
 
 /** The rule says nothing about this subject, or nothing could be seen of it. The message says why. */

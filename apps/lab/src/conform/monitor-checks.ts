@@ -10,6 +10,7 @@ import { slowVersion2Checks } from "./monitor/version-2-slow.ts";
 import { version1Checks } from "./monitor/version-1.ts";
 import { version2Checks } from "./monitor/version-2.ts";
 import { type MonitorSubject } from "./monitor-subject.ts";
+import { alwaysChecks } from "./watch.ts";
 
 /** Those that show their rule within seconds. */
 export const QUICK_MONITOR_CHECKS: readonly Check<MonitorSubject>[] = [
@@ -31,4 +32,5 @@ export const SLOW_MONITOR_CHECKS: readonly Check<MonitorSubject>[] = [
 export const MONITOR_CHECKS: readonly Check<MonitorSubject>[] = [
   ...QUICK_MONITOR_CHECKS,
   ...SLOW_MONITOR_CHECKS,
+  ...alwaysChecks("monitor"),
 ];

@@ -5,7 +5,8 @@ import { WebSocket } from "ws";
 import { AgentPlayer } from "./agent-player.ts";
 import { Broken, demand, NotApplicable, type Line } from "./check.ts";
 import { type Stand } from "./run.ts";
-import { Wire, type Frame, type LineListener } from "./wire.ts";
+import { Watch } from "./watch.ts";
+import { Wire, type Frame } from "./wire.ts";
 
 export type MonitorPlace = Readonly<{
   url: string;
@@ -25,12 +26,13 @@ type Headers = Readonly<Record<string, string>>;
 
 export class MonitorSubject implements Stand {
   readonly place: MonitorPlace;
-  readonly #onLine: LineListener;
+  /** The rules that hold on every connection of ours. */
+  readonly watch: Watch;
   #wires: Wire[] = [];
 
-  constructor(place: MonitorPlace, onLine: LineListener = () => undefined) {
+  constructor(place: MonitorPlace) {
     this.place = place;
-    this.#onLine = onLine;
+    this.watch = new Watch("monitor", place.patience);
   }
 
   /** A deadline as this machine needs it. */
@@ -42,7 +44,7 @@ export class MonitorSubject implements Stand {
   async connect(): Promise<Wire> {
     const { url } = this.place;
     const socket = new WebSocket(url, { headers: this.#proof(), perMessageDeflate: false });
-    const wire = new Wire(socket, this.#onLine);
+    const wire = new Wire(socket, (line, from) => this.watch.hear(line, from));
     this.#wires.push(wire);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => fail("no answer to the upgrade"), this.within(10_000));

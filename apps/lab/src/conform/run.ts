@@ -65,7 +65,7 @@ async function judge<Subject extends Stand>(
   } catch (error) {
     if (error instanceof NotApplicable) return { kind: "not-applicable", why: error.message };
     if (!(error instanceof Broken)) throw error;
-    const lines = subject.takeLines();
+    const lines = error.lines ?? subject.takeLines();
     const known = profile?.deviations[check.id];
     if (known !== undefined) return { kind: "deviation", why: known, lines };
     return { kind: "fail", why: error.message, lines };

@@ -213,6 +213,19 @@ describe("shrinking", () => {
     expect(vmStatus(vm.state).mode).toBe("held");
   });
 
+  test("a monitor is told the size before it is asked for any of it", () => {
+    const rig = new Rig();
+    const vm = rig.add({ bounds: bounds(size(1, 512), size(4, 1024)) });
+    vm.setDevice({ sizeBytes: 1024 * MIB, requestedBytes: 1024 * MIB });
+    rig.attach(vm);
+    rig.run(2_000);
+    rig.connect(vm);
+    rig.run(2_000);
+    const types = vm.frames.map(({ type }) => type ?? "range");
+    expect(types.slice(0, 2)).toEqual(["range", "SizeReport"]);
+    expect(types).toContain("DownscaleRequest");
+  });
+
   test("an agent that finds a guest unplugging stops it first", () => {
     const rig = new Rig();
     const vm = rig.add();

@@ -32,5 +32,6 @@ export function shrinkObstacle(state: VmState): string | null {
   if (state.link.kind !== "up") return "no monitor to ask";
   if (state.identity === "mismatched") return "the monitor belongs to another VM";
   if (state.identity !== "proven") return "nothing proves that the monitor lives in this VM";
+  if (state.link.wantsReports && state.reported === null) return "the monitor knows no size yet";
   return null;
 }
