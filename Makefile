@@ -1,11 +1,13 @@
 # The only entry point; CI calls the same targets. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench clean
+.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench fuzz clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
 ARGS ?=
+# Seconds that fuzz takes altogether. A run is replayed by its seed: make fuzz FOR=60 SEED=17
+FOR ?= 300
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,10 @@ test-unit: setup build
 test-e2e: setup build
 	@mkdir -p .cache/results
 	@$(PNPM) exec vitest run --project e2e --reporter=verbose --reporter=json --outputFile.json=.cache/results/e2e.json
+
+fuzz: node_modules/.ready ## look for trouble: hostile frames, sessions and sockets for FOR=300 seconds, SEED=now
+	@export SEED=$${SEED:-$$(date +%s)} FUZZ_SECONDS=$$(( $(FOR) / 5 )); echo "SEED=$$SEED, $(FOR) s in five parts"; \
+	$(PNPM) exec vitest run --project unit --no-file-parallelism packages/protocol/src/properties.test.ts .fuzz.test.ts
 
 demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metrics-based algorithm)
 	@node --import tsx test-e2e/demo/main.ts $(ARGS)

@@ -1,6 +1,6 @@
 // What holds for every message and every text. Replay one run with SEED=n.
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { decodeFromAgent, decodeFromMonitor, type Decoded } from "./decode.ts";
 import { encodeFromAgent, encodeFromMonitor } from "./encode.ts";
 import {
@@ -10,11 +10,19 @@ import {
   encodeRange,
 } from "./handshake.ts";
 import { isSpoken } from "./messages.ts";
-import { SEED, anyFrame, anyFromAgent, anyFromMonitor } from "./testing/arbitrary.ts";
+import {
+  RUNS,
+  SEED,
+  TEXT_RUNS,
+  anyFrame,
+  anyFromAgent,
+  anyFromMonitor,
+} from "./testing/arbitrary.ts";
 import { agentReacts, monitorAccepts, monitorAnswersRange } from "./testing/deployed-peers.ts";
 import { utf8Bytes } from "./text.ts";
 
-const RUNS = { seed: SEED, numRuns: 1000 };
+/** With more effort, minutes. */
+vi.setConfig({ testTimeout: 600_000 });
 const OFFERED = { min: 1, max: 2 };
 
 describe(`for every message, SEED=${SEED}`, () => {
@@ -122,7 +130,7 @@ describe(`for every text, SEED=${SEED}`, () => {
         const reply = encodeFromAgent({ type: "InvalidMessage", content, id: decoded.id ?? 0 });
         expect(utf8Bytes(reply)).toBeLessThan(600);
       }),
-      { ...RUNS, numRuns: 5000 },
+      TEXT_RUNS,
     );
   });
 });

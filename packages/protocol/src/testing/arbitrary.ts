@@ -6,6 +6,10 @@ import { AGENT_REASONS, OUTCOMES, SCALE_REASONS } from "../reasons.ts";
 
 /** Printed in the test's name; another one by SEED=n. */
 export const SEED = Number(process.env.SEED ?? 1);
+/** How often each property is tried, and how often those of arbitrary text: more by FUZZ_SECONDS=n. */
+const EFFORT = Math.max(1, Math.round(Number(process.env.FUZZ_SECONDS ?? 0) / 4));
+export const RUNS = { seed: SEED, numRuns: 1_000 * EFFORT };
+export const TEXT_RUNS = { seed: SEED, numRuns: 5_000 * EFFORT };
 
 const id = fc.oneof(fc.nat(20), fc.maxSafeNat());
 const cpu = fc.oneof(
