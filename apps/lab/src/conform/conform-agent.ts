@@ -28,7 +28,7 @@ export async function conformAgent(setup: AgentSetup, options: ConformOptions): 
     const results = await runChecks(subject, AGENT_CHECKS, {
       only: options.only,
       mayBeDangerous: options.mayBeDangerous,
-      profile: profileNamed(options.profile),
+      profile: profileNamed(options.profile, "agent"),
       onResult: (result) => say(showResult(result)),
     });
     say(showCounts(results));

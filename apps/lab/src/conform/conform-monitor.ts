@@ -32,7 +32,7 @@ export async function conformMonitor(url: string, options: ConformOptions): Prom
   const results = await runChecks(subject, MONITOR_CHECKS, {
     only: options.only,
     mayBeDangerous: options.mayBeDangerous,
-    profile: profileNamed(options.profile),
+    profile: profileNamed(options.profile, "monitor"),
     onResult: (result) => say(showResult(result)),
   });
   say(showCounts(results));

@@ -7,7 +7,7 @@ import { QUICK_MONITOR_CHECKS } from "./monitor-checks.ts";
 import { profileNamed } from "./profile.ts";
 import { type Profile, type Result } from "./run.ts";
 
-const DEPLOYED = profileNamed("deployed-v1");
+const DEPLOYED = profileNamed("deployed-v1", "monitor");
 const DANGEROUS = "handshake/above-ours";
 const DEVIATIONS = QUICK_MONITOR_CHECKS.map(({ id }) => id).filter(
   (id) => id in DEPLOYED.deviations && id !== DANGEROUS,
@@ -29,7 +29,7 @@ async function judged(profile: Profile): Promise<readonly Result[]> {
 }
 
 beforeAll(async () => {
-  const profiles = [DEPLOYED, profileNamed("selfscale")];
+  const profiles = [DEPLOYED, profileNamed("selfscale", "monitor")];
   [known = [], unknown = []] = await Promise.all(profiles.map(judged));
 }, 60_000);
 afterAll(async () => {

@@ -10,8 +10,8 @@ import { SLOW_MONITOR_CHECKS } from "./monitor-checks.ts";
 import { profileNamed } from "./profile.ts";
 import { type Profile, type Result } from "./run.ts";
 
-const SELFSCALE = profileNamed("selfscale");
-const DEPLOYED = profileNamed("deployed-v1");
+const SELFSCALE = profileNamed("selfscale", "monitor");
+const DEPLOYED = profileNamed("deployed-v1", "monitor");
 const DEFECT_NAMES = Object.keys(SLOW_DEFECTS) as (keyof typeof SLOW_DEFECTS)[];
 const IDS = SLOW_MONITOR_CHECKS.map(({ id }) => id);
 const VERSION_2 = IDS.filter((id) => id.startsWith("v2/"));

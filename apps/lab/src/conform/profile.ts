@@ -25,11 +25,33 @@ const DEPLOYED_MONITOR = {
   "v1/nonsense-limit": DROPS,
 } as const;
 
-const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  selfscale: { name: "selfscale", deviations: {} },
-  "deployed-v1": { name: "deployed-v1", deviations: DEPLOYED_MONITOR },
+/** Of the deployed agent; facts: docs/protocol.md, packages/protocol/golden/wire-v1.json. */
+const DEPLOYED_AGENT = {
+  "handshake/not-offered": "the deployed agent takes any version as it is",
+  "handshake/no-version": "the deployed agent takes {} as version 0",
+  "v1/malformed":
+    "the deployed agent closes: 1007 on what is no JSON, 1011 on a missing id or type and on bad fields",
+  "v1/scale-request":
+    "the deployed agent answers every type that it does not know with InvalidMessage",
+  "v1/nonsense-limit": "the deployed agent counts no nonsense",
+  "v1/dead-link":
+    "the deployed agent closes when health checks have failed for more than 30 s, after 35 to 45 s in all",
 };
 
-export function profileNamed(name: ProfileName): Profile {
-  return PROFILES[name];
+type Side = "agent" | "monitor";
+
+const PROFILES: Readonly<Record<ProfileName, Readonly<Record<Side, Profile>>>> = {
+  selfscale: {
+    agent: { name: "selfscale", deviations: {} },
+    monitor: { name: "selfscale", deviations: {} },
+  },
+  "deployed-v1": {
+    agent: { name: "deployed-v1", deviations: DEPLOYED_AGENT, isFragile: true },
+    monitor: { name: "deployed-v1", deviations: DEPLOYED_MONITOR, isFragile: true },
+  },
+};
+
+/** What is known of this kind of peer on this side. Check ids of the two sides are not the same. */
+export function profileNamed(name: ProfileName, side: Side): Profile {
+  return PROFILES[name][side];
 }

@@ -1,8 +1,8 @@
 // Growing: what is told is there.
 import { type AgentSubject } from "../agent-subject.ts";
-import { asObject } from "../agent-talk.ts";
+import { asObject, type AgentTalk, type Heard } from "../agent-talk.ts";
 import { demand, NotApplicable, type Check } from "../check.ts";
-import { RESOURCES, readAmount, sayAmount, type SizeReport } from "../size-report.ts";
+import { RESOURCES, readAmount, readReport, type Amount, type SizeReport } from "../size-report.ts";
 import { lowered, moverOf, risen } from "./mover.ts";
 
 const grantedIn = (content: unknown) => readAmount(asObject(content).granted);
@@ -16,20 +16,21 @@ export const growthChecks: readonly Check<AgentSubject>[] = [
       const mover = await moverOf(agent, "mem");
       await lowered(mover);
       const { talk, resource, high } = mover;
+      talk.manners.shrink = "silent"; // nothing is to be less again meanwhile
       const mark = talk.mark();
       await risen(agent, resource);
       const isIt = ({ content }: { content: unknown }) =>
         (grantedIn(content)?.[resource] ?? 0) >= high[resource];
-      const told = await talk.hears("an UpscaleNotification of all of it", isIt, mark, 5_000);
-      for (const { type, content, text } of talk.heard.slice(mark)) {
-        if (type !== "UpscaleNotification") continue;
+      await talk.hears("an UpscaleNotification of all of it", isIt, mark, 5_000);
+      await talk.wire.until("a SizeReport", () => afterLast(talk), agent.within(3_000));
+      for (const [index, { type, content, text }] of talk.heard.entries()) {
+        if (index < mark || type !== "UpscaleNotification") continue;
         const granted = grantedIn(content);
         demand(granted !== null, `it grants no size: ${text.trimEnd()}`);
-        const most = talk.reports(mark).map(({ actual }) => actual[resource]);
-        const isThere = granted[resource] <= Math.max(...most);
-        demand(isThere, `no SizeReport ever showed ${sayAmount(granted)}`);
+        const [then] = talk.reports(index);
+        const isThere = then === undefined || then.actual[resource] >= granted[resource];
+        demand(isThere, `a SizeReport after it shows less: ${then?.text.trimEnd() ?? ""}`);
       }
-      demand(told.id !== undefined, "it has no id");
     },
   },
   {
@@ -38,7 +39,7 @@ export const growthChecks: readonly Check<AgentSubject>[] = [
     rule: "A VM never grows above its permit.",
     async run(agent) {
       await moverOf(agent);
-      for (const talk of agent.talks) demandPermitted(talk.reports());
+      for (const { heard } of agent.talks) demandPermitted(heard);
     },
   },
   {
@@ -58,16 +59,29 @@ export const growthChecks: readonly Check<AgentSubject>[] = [
   },
 ];
 
-function demandPermitted(reports: readonly SizeReport[]): void {
-  for (const [index, report] of reports.entries()) {
-    const before = reports[index - 1];
-    if (before === undefined) continue;
+/** The first SizeReport after the last UpscaleNotification. */
+function afterLast(talk: AgentTalk): SizeReport | null {
+  const last = talk.heard.findLastIndex(({ type }) => type === "UpscaleNotification");
+  return talk.reports(last)[0] ?? null;
+}
+
+/** A permit counts until the report after the one that replaced it: the growth may have come first. */
+function demandPermitted(heard: readonly Heard[]): void {
+  let before: SizeReport | null = null;
+  let permits: Amount[] = [];
+  for (const frame of heard) {
+    const permit = readAmount(frame.content.permit);
+    if (permit !== null) permits.push(permit);
+    const report = readReport(frame);
+    if (report === null) continue;
     for (const name of RESOURCES) {
-      const grew = report.actual[name] > before.actual[name];
-      const most = Math.max(report.permit[name], before.permit[name]);
-      const isPermitted = !grew || report.actual[name] <= most;
+      const isGrowth = before !== null && report.actual[name] > before.actual[name];
+      const most = Math.max(...permits.map((one) => one[name]));
+      const isPermitted = !isGrowth || report.actual[name] <= most;
       demand(isPermitted, `${name} is above its permit: ${report.text.trimEnd()}`);
     }
+    before = report;
+    permits = [report.permit];
   }
 }
 

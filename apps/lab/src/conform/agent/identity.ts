@@ -24,11 +24,12 @@ export const identityChecks: readonly Check<AgentSubject>[] = [
         cpu: bounds.max.cpu,
         mem: Math.min(before.actual.mem + step.mem, bounds.max.mem),
       };
-      await talk.scale(more);
-      await talk.scale(bounds.min);
       const isMove = ({ type }: Heard) =>
         type === "DownscaleRequest" || type === "UpscaleNotification";
-      await talk.hearsNo("a resize", isMove, mark, 1_500);
+      for (const target of [more, bounds.min]) {
+        await talk.scale(target);
+        await talk.hearsNo("a resize", isMove, mark, 1_500);
+      }
       const sizes = talk
         .reports()
         .map(({ actual, requested }) => JSON.stringify([actual, requested]));

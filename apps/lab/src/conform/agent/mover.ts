@@ -93,6 +93,15 @@ export async function lowered({ talk, resource, low }: Mover): Promise<void> {
   await talk.reported(`${resource} of ${low[resource]}`, isLow, SHRINKS_WITHIN_MS);
 }
 
+/** Lets a VM come to rest at a size that it had: later checks want it so. It may take its time, or not do it at all. */
+export async function backTo(talk: AgentTalk, size: Amount): Promise<void> {
+  await talk.scale(size);
+  // What was still growing shows by then.
+  await talk.hearsNo("anything", () => false, talk.mark(), 1_200);
+  const isBack = ({ actual }: SizeReport) => actual.mem <= size.mem;
+  await talk.reported("the size before", isBack, SHRINKS_WITHIN_MS).catch(notInTime);
+}
+
 /** Throws Broken when a report since `mark` shows less than this. */
 export function demandKept(talk: AgentTalk, mark: number, floor: Amount, why: string): void {
   for (const report of talk.reports(mark)) {
@@ -113,7 +122,7 @@ async function findOut(talk: AgentTalk, report: SizeReport): Promise<Findings> {
   });
   const moves = (await Promise.all(found)).flat();
   if (!talk.wire.isOpen) throw new Broken("the connection was closed when more was asked for");
-  await talk.scale(low);
+  await backTo(talk, low);
   return { low, high, moves };
 }
 

@@ -4,7 +4,7 @@ import { type AgentSubject } from "../agent-subject.ts";
 import { asObject, type AgentTalk, type Heard } from "../agent-talk.ts";
 import { demand, NotApplicable, type Check } from "../check.ts";
 import { readAmount, type Amount, type SizeReport } from "../size-report.ts";
-import { demandKept, reporting } from "./mover.ts";
+import { backTo, demandKept, reporting } from "./mover.ts";
 
 type Fate = Readonly<{ outcome: unknown; reason: unknown }>;
 type Answer = Readonly<{ outcome: unknown; cpu: Fate; mem: Fate; permit: Amount | null }>;
@@ -63,7 +63,7 @@ export const scaleChecks: readonly Check<AgentSubject>[] = [
   {
     id: "v2/scale-response",
     group: "version 2",
-    rule: "A ScaleRequest is answered with a ScaleResponse of the same id; its outcome is the worst of both resources.",
+    rule: "A ScaleRequest is answered with a ScaleResponse of the same id, with an outcome per resource and a permit.",
     async run(agent) {
       agent.mustOffer(2);
       const talk = await agent.steady(2);
@@ -88,14 +88,14 @@ export const scaleChecks: readonly Check<AgentSubject>[] = [
   {
     id: "v2/clamped",
     group: "version 2",
-    rule: "What lies above bounds.max is clamped, with the reason bounds.",
+    rule: "What lies above bounds.max is clamped, with the reason bounds; outcome is the worst of both resources.",
     async run(agent) {
       const { talk, report } = await reporting(agent);
       const rest = atRest(report);
       const mem = report.bounds.max.mem + 64 * Math.max(report.step.mem, 1024 ** 2);
       const heard = await talk.scale({ ...rest, mem });
       const answer = readAnswer(heard);
-      talk.say("ScaleRequest", { target: rest }); // before much of it has happened
+      await backTo(talk, rest); // at once, before much of it has happened
       const { outcome, reason } = answer.mem;
       if (outcome === "deferred") throw new NotApplicable("the node has no room for bounds.max");
       // Fixed memory has a reason of its own.
@@ -171,13 +171,13 @@ export const scaleChecks: readonly Check<AgentSubject>[] = [
     async run(agent) {
       const { talk, report } = await reporting(agent);
       const target = atRest(report);
-      const first = await talk.scale(target);
+      const first = await talk.scale(target, { reason: "hold" });
       const mark = talk.mark();
-      const again = await talk.scale(target);
+      const again = await talk.scale(target, { reason: "hold" });
       demand(again.content.outcome === first.content.outcome, "it is answered otherwise");
       const isMove = ({ type }: Heard) =>
         type === "DownscaleRequest" || type === "UpscaleNotification";
-      await talk.hearsNo("a resize", isMove, mark, 500);
+      await talk.hearsNo("a resize", isMove, mark, 2_000);
     },
   },
   {

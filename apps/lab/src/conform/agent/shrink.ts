@@ -15,6 +15,10 @@ function targetOf({ content, text }: Heard): Amount {
 }
 
 const isQuestion = ({ type }: Heard) => type === "DownscaleRequest";
+const otherThan =
+  ({ id }: Heard) =>
+  (heard: Heard) =>
+    isQuestion(heard) && heard.id !== id;
 const isReport = ({ type }: Heard) => type === "SizeReport";
 const nothing = () => false;
 
@@ -31,8 +35,7 @@ export const shrinkChecks: readonly Check<AgentSubject>[] = [
       const first = await asked(mover);
       const target = targetOf(first)[resource];
       demand(target < high[resource] && target >= low[resource], `it asks for ${target}`);
-      const after = talk.mark();
-      await talk.hearsNo("another question", isQuestion, after, SHOWS_WITHIN_MS);
+      await talk.hearsNo("another question", otherThan(first), mark, SHOWS_WITHIN_MS);
       demandKept(talk, mark, high, "it was taken without a consent");
       talk.answer(first.id, "DownscaleResult", { Ok: true, Status: "agreed" });
       await lowered(mover);
@@ -53,7 +56,7 @@ export const shrinkChecks: readonly Check<AgentSubject>[] = [
       talk.answer(first.id, "DownscaleResult", { Ok: true, Status: "agreed" });
       const next = await question(talk, mark);
       demand(targetOf(next).mem < agreed.mem, `it asks for ${next.text.trimEnd()}`);
-      await talk.hearsNo("another question", isQuestion, talk.mark(), SHOWS_WITHIN_MS);
+      await talk.hearsNo("another question", otherThan(next), mark, SHOWS_WITHIN_MS);
       demandKept(talk, mark, { ...low, mem: agreed.mem }, "more was taken than agreed");
       talk.answer(next.id, "DownscaleResult", { Ok: true, Status: "agreed" });
       await lowered(mover);
@@ -67,8 +70,8 @@ export const shrinkChecks: readonly Check<AgentSubject>[] = [
       const mover = await risen(agent);
       const { talk, high } = mover;
       talk.manners.shrink = "silent";
-      const { id } = await asked(mover);
       const mark = talk.mark();
+      const { id } = await asked(mover);
       await talk.scale(high);
       talk.answer(id, "DownscaleResult", { Ok: true, Status: "agreed, but too late" });
       await talk.hearsNo("nothing", nothing, mark, SHOWS_WITHIN_MS);
@@ -107,6 +110,7 @@ export const shrinkChecks: readonly Check<AgentSubject>[] = [
       const mover = await risen(agent);
       const { talk, resource, high, step } = mover;
       talk.manners.shrink = "silent";
+      const before = talk.mark();
       const first = await asked(mover);
       const lowest = { ...high, [resource]: targetOf(first)[resource] + step[resource] };
       if (lowest[resource] >= high[resource]) {
@@ -121,7 +125,7 @@ export const shrinkChecks: readonly Check<AgentSubject>[] = [
         target >= lowest[resource],
         `it asks for ${target} after ${lowest[resource]} was offered`,
       );
-      demandKept(talk, mark, high, "it was taken in spite of a refusal");
+      demandKept(talk, before, high, "it was taken in spite of a refusal");
       talk.answer(next.id, "DownscaleResult", { Ok: true, Status: "agreed" });
       await lowered(mover);
     },
@@ -160,11 +164,12 @@ export const slowShrinkChecks: readonly Check<AgentSubject>[] = [
       const mover = await risen(agent);
       const { talk, high } = mover;
       talk.manners.shrink = "silent";
+      const before = talk.mark();
       const { id } = await asked(mover);
       const mark = talk.mark();
       talk.answer(id, "DownscaleResult", { Ok: false, Status: "not now" });
       await talk.hearsNo("the next question", isQuestion, mark, 4_500);
-      demandKept(talk, mark, high, "it was taken in spite of a refusal");
+      demandKept(talk, before, high, "it was taken in spite of a refusal");
       await lowered(mover);
     },
   },

@@ -78,7 +78,7 @@ export const transportChecks: readonly Check<AgentSubject>[] = [
     rule: "After a normal close the agent dials again.",
     async run(agent) {
       const talk = await agent.steady();
-      await talk.wire.hangUp();
+      await talk.wire.hangUp(1001);
       await agent.dialled();
     },
   },

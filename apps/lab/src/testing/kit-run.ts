@@ -1,0 +1,41 @@
+// The kit against a subject of a test's own, in this process: the port first, then the agent, then all checks.
+import { AGENT_CHECKS } from "../conform/agent-checks.ts";
+import { AgentSubject, type AgentPlace } from "../conform/agent-subject.ts";
+import { profileNamed } from "../conform/profile.ts";
+import { runChecks, type Result } from "../conform/run.ts";
+import { type ProfileName } from "../cli.ts";
+
+export type KitSetup = Readonly<{
+  place: Omit<AgentPlace, "host" | "port">;
+  profile?: ProfileName;
+  /** Starts the agent; what is returned ends it. */
+  start: (url: string) => Promise<() => unknown> | (() => unknown);
+}>;
+
+export async function runKit({ place, profile, start }: KitSetup): Promise<readonly Result[]> {
+  const subject = new AgentSubject({ ...place, host: "127.0.0.1", port: 0 });
+  const port = await subject.listen();
+  const stop = await start(`ws://127.0.0.1:${port}/monitor`);
+  try {
+    return await runChecks(subject, AGENT_CHECKS, {
+      only: null,
+      mayBeDangerous: false,
+      profile: profileNamed(profile ?? "selfscale", "agent"),
+      onResult: () => undefined,
+    });
+  } finally {
+    await stop();
+    await subject.stop();
+  }
+}
+
+/** Ids with this verdict, with the reason where there is one. */
+export function withVerdict(
+  results: readonly Result[],
+  kind: Result["verdict"]["kind"],
+): Readonly<Record<string, string>> {
+  const chosen = results.filter(({ verdict }) => verdict.kind === kind);
+  return Object.fromEntries(
+    chosen.map(({ id, verdict }) => [id, "why" in verdict ? verdict.why : ""]),
+  );
+}
