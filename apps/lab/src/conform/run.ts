@@ -11,8 +11,14 @@ export type Result = Readonly<{
   place: Readonly<{ number: number; total: number }>;
 }>;
 
-/** What is known of a kind of peer: which rules it breaks, by check id, and how. */
-export type Profile = Readonly<{ name: string; deviations: Readonly<Record<string, string>> }>;
+/** What is known of a kind of peer. */
+export type Profile = Readonly<{
+  name: string;
+  /** Which rules it breaks, by check id, and how. */
+  deviations: Readonly<Record<string, string>>;
+  /** Dangerous checks crash it. */
+  isFragile?: true;
+}>;
 
 export type RunOptions = Readonly<{
   /** Checks whose id begins so; null: all. */
@@ -56,7 +62,7 @@ async function judge<Subject extends Stand>(
   check: Check<Subject>,
   { mayBeDangerous, profile }: RunOptions,
 ): Promise<Verdict> {
-  if (check.isDangerous === true && !mayBeDangerous) {
+  if (check.isDangerous === true && profile?.isFragile === true && !mayBeDangerous) {
     return { kind: "not-applicable", why: "crashes deployed peers; --dangerous does it" };
   }
   try {

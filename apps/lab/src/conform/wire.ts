@@ -70,9 +70,8 @@ export class Wire {
       }
       return null;
     });
-    if (found !== null) return found;
-    if (this.closed === null) throw new Broken(`${what} did not come within ${withinMs} ms`);
-    throw new Broken(`the connection closed (${sayClosed(this.closed)}) before ${what} came`);
+    if (found === null) throw this.#missing(what, withinMs);
+    return found;
   }
 
   /** Watches for `forMs`; throws Broken if such a frame comes, or has come and was not taken. */
@@ -80,6 +79,13 @@ export class Wire {
     const from = this.#read;
     const found = await this.#wait(forMs, () => this.frames.slice(from).find(matches) ?? null);
     if (found !== null) throw new Broken(`${what} came: ${clip(found.text)}`);
+  }
+
+  /** What `look` finds, now or after a later frame. Takes no frame. Throws Broken as `next` does. */
+  async until<T>(what: string, look: () => T | null, withinMs: number): Promise<T> {
+    const found = await this.#wait(withinMs, look);
+    if (found === null) throw this.#missing(what, withinMs);
+    return found;
   }
 
   /** Forgets what has come so far: `next` then only takes what comes later. */
@@ -132,6 +138,11 @@ export class Wire {
     const line: Line = { atMs: performance.now(), who, text };
     this.lines.push(line);
     this.#onLine(line, this);
+  }
+
+  #missing(what: string, withinMs: number): Broken {
+    if (this.closed === null) return new Broken(`${what} did not come within ${withinMs} ms`);
+    return new Broken(`the connection closed (${sayClosed(this.closed)}) before ${what} came`);
   }
 
   #wake(): void {
