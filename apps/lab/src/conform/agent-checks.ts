@@ -12,8 +12,10 @@ import { oneConnection, shortTransportChecks, transportChecks } from "./agent/tr
 import { deadLink, healthChecks, shortVersion1Checks, version1Checks } from "./agent/version-1.ts";
 import { type AgentSubject } from "./agent-subject.ts";
 import { type Check } from "./check.ts";
+import { alwaysChecks } from "./watch.ts";
 
-export const AGENT_CHECKS: readonly Check<AgentSubject>[] = [
+/** Those that provoke what they judge. */
+export const PROVOKED_AGENT_CHECKS: readonly Check<AgentSubject>[] = [
   ...handshakeChecks,
   ...version1Checks,
   ...healthChecks,
@@ -34,4 +36,9 @@ export const AGENT_CHECKS: readonly Check<AgentSubject>[] = [
   oneConnection,
   reportPeriod,
   ...envelopeChecks,
+];
+
+export const AGENT_CHECKS: readonly Check<AgentSubject>[] = [
+  ...PROVOKED_AGENT_CHECKS,
+  ...alwaysChecks("agent"),
 ];

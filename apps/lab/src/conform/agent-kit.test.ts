@@ -10,6 +10,7 @@ import { DeployedAgent } from "../testing/deployed-agent.ts";
 import { runKit, withVerdict } from "../testing/kit-run.ts";
 import { startRealAgent } from "../testing/real-agent.ts";
 import { ScriptedAgent } from "../testing/scripted-agent.ts";
+import { AGENT_CHECKS } from "./agent-checks.ts";
 import { type Result } from "./run.ts";
 
 const VM = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
@@ -49,7 +50,7 @@ async function runReal(): Promise<void> {
   const { tempo } = REAL;
   const start = (url: string) =>
     startRealAgent({ bundle: agent.file, url, vm: VM, token: TOKEN, tempo });
-  real = await runKit({ place: REAL, start });
+  real = await runKit({ place: REAL, checks: AGENT_CHECKS, start });
 }
 
 function expectedOf(defect: Defect | null): readonly string[] {
@@ -86,6 +87,7 @@ describe("our agent, a process with a real QEMU", () => {
       "v1/scale-request-governs": why,
       "v2/shrink-slices": why,
       "v1/upscale-request": why,
+      "always/asks-first": "nothing that was said shows it",
     });
     expect(Object.keys(withVerdict(real, "pass")).length).toBeGreaterThan(55);
   });

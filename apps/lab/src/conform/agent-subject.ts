@@ -6,6 +6,7 @@ import { WebSocketServer } from "ws";
 import { AgentTalk, goodManners, type Clock } from "./agent-talk.ts";
 import { Broken, NotApplicable, type Line } from "./check.ts";
 import { type Stand } from "./run.ts";
+import { Watch } from "./watch.ts";
 import { Wire, type Frame } from "./wire.ts";
 
 export type AgentPlace = Readonly<{
@@ -28,6 +29,8 @@ const UNAVAILABLE = "503 Service Unavailable";
 
 export class AgentSubject implements Stand, Clock {
   readonly place: AgentPlace;
+  /** The rules that hold on every connection of ours. */
+  readonly watch: Watch;
   /** Headers of each upgrade, oldest first. */
   readonly upgrades: IncomingMessage[] = [];
   /** Every connection on which a version was agreed, oldest first. */
@@ -49,6 +52,7 @@ export class AgentSubject implements Stand, Clock {
 
   constructor(place: AgentPlace) {
     this.place = place;
+    this.watch = new Watch("agent", place.patience, place.tempo);
     this.#http.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
   }
 
@@ -207,7 +211,7 @@ export class AgentSubject implements Stand, Clock {
     }
     this.upgrades.push(request);
     this.#ws.handleUpgrade(request, socket, head, (peer) => {
-      const wire = new Wire(peer);
+      const wire = new Wire(peer, (line, from) => this.watch.hear(line, from));
       this.#wires.push(wire);
       take(wire);
     });

@@ -15,13 +15,16 @@ type Watched = Readonly<{ referee: Referee; lines: Line[] }>;
 export class Watch {
   readonly #side: Side;
   readonly #slackMs: number;
+  readonly #tempo: number;
   readonly #watched = new Map<Wire, Watched>();
   readonly #judged = new Set<RuleId>();
   readonly #breaches = new Map<RuleId, Breach>();
 
-  constructor(side: Side, patience: number) {
+  /** `tempo`: factor on the protocol's own times, for a subject whose timers were changed by as much. */
+  constructor(side: Side, patience: number, tempo = 1) {
     this.#side = side;
     this.#slackMs = SLACK_MS * patience;
+    this.#tempo = tempo;
   }
 
   /** Everything said on a connection, as it is said. */
@@ -30,14 +33,15 @@ export class Watch {
     lines.push(line);
     if (lines.length > EVIDENCE_LINES) lines.shift();
     const before = referee.violations.length;
+    const atMs = line.atMs / this.#tempo;
     if (line.who === "note") {
       if (wire.closed === null) return;
-      referee.end(line.atMs);
+      referee.end(atMs);
       this.#watched.delete(wire);
     } else {
       const other = this.#side === "agent" ? "monitor" : "agent";
       const from = line.who === "subject" ? this.#side : other;
-      referee.hear({ atMs: line.atMs, from, text: line.text });
+      referee.hear({ atMs, from, text: line.text });
     }
     for (const rule of referee.judged.keys()) this.#judged.add(rule);
     for (const { rule, why } of referee.violations.slice(before)) {

@@ -1,6 +1,7 @@
 // The kit against a subject of a test's own, in this process: the port first, then the agent, then all checks.
-import { AGENT_CHECKS } from "../conform/agent-checks.ts";
+import { PROVOKED_AGENT_CHECKS } from "../conform/agent-checks.ts";
 import { AgentSubject, type AgentPlace } from "../conform/agent-subject.ts";
+import { type Check } from "../conform/check.ts";
 import { profileNamed } from "../conform/profile.ts";
 import { runChecks, type Result } from "../conform/run.ts";
 import { type ProfileName } from "../cli.ts";
@@ -8,16 +9,18 @@ import { type ProfileName } from "../cli.ts";
 export type KitSetup = Readonly<{
   place: Omit<AgentPlace, "host" | "port">;
   profile?: ProfileName;
+  checks?: readonly Check<AgentSubject>[];
   /** Starts the agent; what is returned ends it. */
   start: (url: string) => Promise<() => unknown> | (() => unknown);
 }>;
 
-export async function runKit({ place, profile, start }: KitSetup): Promise<readonly Result[]> {
+export async function runKit(setup: KitSetup): Promise<readonly Result[]> {
+  const { place, profile, checks = PROVOKED_AGENT_CHECKS, start } = setup;
   const subject = new AgentSubject({ ...place, host: "127.0.0.1", port: 0 });
   const port = await subject.listen();
   const stop = await start(`ws://127.0.0.1:${port}/monitor`);
   try {
-    return await runChecks(subject, AGENT_CHECKS, {
+    return await runChecks(subject, checks, {
       only: null,
       mayBeDangerous: false,
       profile: profileNamed(profile ?? "selfscale", "agent"),
