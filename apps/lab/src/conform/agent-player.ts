@@ -10,6 +10,9 @@ export type Level = Readonly<{ frame: Frame; id: number; target: WireSize }>;
 
 /** An agent request that is not answered by then has failed. */
 const ANSWER_WITHIN_MS = 5_000;
+/** A monitor that has not measured enough yet fails to answer: it gets this long. */
+const SHRINK_ATTEMPTS = 10;
+const SHRINK_RETRY_MS = 250;
 const HEALTH_CHECK_EVERY_MS = 5_000;
 
 export class AgentPlayer {
@@ -66,9 +69,9 @@ export class AgentPlayer {
       const within = ANSWER_WITHIN_MS * this.#patience;
       const frame = await this.wire.next(`the reply to id ${id}`, isAnswer(id), within);
       if (frame.json?.type === "DownscaleResult") return frame;
-      const mayRetry = frame.json?.type === "InternalError" && attempt < 3;
+      const mayRetry = frame.json?.type === "InternalError" && attempt < SHRINK_ATTEMPTS;
       demand(mayRetry, `the reply to id ${id} is no DownscaleResult: ${clip(frame.text)}`);
-      await this.wire.pause(1_000);
+      await this.wire.pause(SHRINK_RETRY_MS);
     }
   }
 

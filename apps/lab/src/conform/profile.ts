@@ -7,6 +7,10 @@ const REFUSES_UNREAD = "drops the connection on a range that it can't read, with
 
 /** The Rust monitor inside compute_ctl. Observed on its own code, or read there. */
 const DEPLOYED_MONITOR = {
+  "transport/binary-frame": "binary frames are ignored",
+  "transport/not-utf-8": DROPS,
+  "transport/flood": "reads as fast as it can",
+  "transport/close-codes": "never sends a close frame",
   "transport/frame-above-limit": "reads frames of up to 64 MiB",
   "transport/takeover-needs-range": "a new connection displaces the old one at its upgrade",
   "transport/silence": "waits for its agent for ever",
@@ -16,6 +20,7 @@ const DEPLOYED_MONITOR = {
   "handshake/no-range": REFUSES_UNREAD,
   "handshake/above-ours": "its process aborts: it recurses while it words the error",
   "v1/mem-number-forms": "takes an integer literal only, and drops the connection on others",
+  "v1/duplicate-keys": DROPS,
   "v1/unknown-type": DROPS,
   "v1/not-json": DROPS,
   "v1/no-id": DROPS,

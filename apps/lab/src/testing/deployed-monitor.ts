@@ -15,6 +15,7 @@ export class DeployedMonitor {
   readonly #ws = new WebSocketServer({
     noServer: true,
     clientTracking: false,
+    skipUTF8Validation: true, // what is not UTF-8 ends the connection without a close frame
     handleProtocols: () => false,
   });
   /** The last connection that was upgraded, ranges or not. */
@@ -25,7 +26,7 @@ export class DeployedMonitor {
     this.#http.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
       if (this.isAborted) socket.destroy();
-      else if (request.url !== PATH) socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
+      else if (request.url?.split("?", 1)[0] !== PATH) socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
       else this.#ws.handleUpgrade(request, socket, head, (peer) => this.#serve(peer));
     });
   }
@@ -45,7 +46,7 @@ export class DeployedMonitor {
   #serve(peer: WebSocket): void {
     this.#current?.terminate();
     this.#current = peer;
-    peer.on("error", () => undefined); // ws ends it by itself
+    peer.on("error", () => peer.terminate());
     const deadline = setTimeout(() => peer.terminate(), SETUP_MS);
     peer.once("close", () => clearTimeout(deadline));
     peer.once("message", (data) => {
@@ -70,14 +71,17 @@ export class DeployedMonitor {
     } else {
       peer.send('{"version":1}');
       const openedAt = performance.now();
-      peer.on("message", (data) => onMessage(peer, (data as Buffer).toString(), openedAt));
+      peer.on("message", (data, isBinary) => {
+        if (!isBinary) onMessage(peer, (data as Buffer).toString(), openedAt);
+      });
     }
   }
 }
 
 function onMessage(peer: WebSocket, text: string, openedAt: number): void {
   const { content, type, id } = fieldsOf(parse(text));
-  if (!isUnsigned(text, "id") || !isObject(content)) {
+  const hasTwice = /"(type|id)":[^,{}]*,"\1":/.test(text);
+  if (!isUnsigned(text, "id") || !isObject(content) || hasTwice) {
     peer.terminate();
     return;
   }

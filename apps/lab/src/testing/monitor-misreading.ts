@@ -18,6 +18,8 @@ export function misread(text: string, defect: Defect | null): Decoded<FromAgent>
       return /"mem":\d+[.e]/.test(text) ? nonsense(id) : decoded;
     case "strict-fields":
       return /"(next|padding)":/.test(text) ? nonsense(id) : decoded;
+    case "strict-keys":
+      return /"id":[^,{}]*,"id":/.test(text) ? nonsense(id) : decoded;
     case "strict-reasons":
       return text.includes("next-years-word") ? nonsense(id) : decoded;
     default:

@@ -19,6 +19,8 @@ const GIB = 1_073_741_824;
 /** What it wants, and the least it would agree to. */
 const LEVEL = { cpu: 2, mem: 2 * GIB };
 const LOWEST = { cpu: 1, mem: GIB };
+const FRAME_BURST = 200;
+const FRAMES_PER_SECOND = 50;
 const TICK_MS = 50;
 const FIRST_WORD_MS = 1_000;
 const UPSCALE_REQUEST_MS = 1_000;
@@ -35,6 +37,7 @@ export class ScriptedLink {
   #spokeAt = -Infinity;
   #hasHeard = false;
   #isMet = false;
+  #frames = 0;
   #nonsense = 0;
   #nextId = 3;
 
@@ -43,7 +46,9 @@ export class ScriptedLink {
     this.#script = script;
     if (this.#is("ids-go-on")) this.#nextId += 2 * script.opened;
     if (this.#is("even-ids")) this.#nextId--;
-    peer.on("message", (data) => this.#onFrame((data as Buffer).toString()));
+    peer.on("message", (data, isBinary) => {
+      if (!isBinary || !this.#is("ignores-binary")) this.#onFrame((data as Buffer).toString());
+    });
     peer.on("close", () => this.end());
     if (this.#is("upscale-at-once") && script.version === 1) this.#requestUpscale();
   }
@@ -66,8 +71,13 @@ export class ScriptedLink {
   }
 
   #onFrame(text: string): void {
-    if (!this.isOpen || (this.#is("needs-newline") && !text.endsWith("\n"))) return;
+    if (!this.isOpen || (this.#is("needs-newline") && isBareHealthCheck(text))) return;
     this.#heardAt = performance.now();
+    const allowed = FRAME_BURST + ((this.#heardAt - this.#openedAt) / 1_000) * FRAMES_PER_SECOND;
+    if (++this.#frames > allowed && !this.#is("bears-floods")) {
+      this.close(1008, "too many frames");
+      return;
+    }
     const decoded = this.#decode(text);
     if (decoded.ok) this.#understand(decoded.message);
     else this.#reject(decoded);
@@ -91,7 +101,7 @@ export class ScriptedLink {
     if (kind === "not-json" && this.#is("drops-on-nonsense")) this.#peer.terminate();
     const limit = this.#is("short-temper") ? 10 : 20;
     if (++this.#nonsense > limit && !this.#is("endless-patience")) {
-      this.close(1008, "too many bad messages");
+      this.close(this.#is("policy-is-no-error") ? 1000 : 1008, "too many bad messages");
       return;
     }
     const answered = isUnknown && this.#is("forgets-id") ? 0 : (id ?? 0);
@@ -141,7 +151,8 @@ export class ScriptedLink {
   #answerShrink({ id, content: { target } }: Message<"DownscaleRequest">): void {
     const isLowMem = target.mem < LOWEST.mem;
     const isLowCpu = target.cpu < LOWEST.cpu || (this.#is("judges-together") && target.cpu < 3);
-    const Ok = !isLowMem && !isLowCpu;
+    const isOdd = this.#is("refuses-growth") && target.mem > 2 ** 45;
+    const Ok = !isLowMem && !isLowCpu && !isOdd;
     const blamed = this.#is("blames-cpu") || (isLowCpu && !this.#is("judges-together"));
     const why = this.#is("unknown-refusal") ? "because" : blamed ? "cpu" : "memory";
     const lowest = this.#is("lowest-too-low") ? { ...LOWEST, mem: GIB / 2 } : LOWEST;
@@ -162,7 +173,7 @@ export class ScriptedLink {
     if (!this.isOpen) return;
     const now = performance.now();
     if (now - this.#heardAt > SILENCE_MS && !this.#is("bears-silence")) {
-      this.close(1008, "silent");
+      this.close(this.#is("leaves-politely") ? 1000 : 1008, "silent");
       return;
     }
     const isFirstWordDue = this.#hasHeard || now - this.#openedAt >= FIRST_WORD_MS;
@@ -211,4 +222,8 @@ export class ScriptedLink {
     if (this.#is("float-mem")) text = text.replace(/"mem":(\d+)/g, '"mem":$1.0');
     this.#peer.send(text, () => undefined);
   }
+}
+
+function isBareHealthCheck(text: string): boolean {
+  return /^\{"content":\{\},.*"type":"HealthCheck","id":2\}$/.test(text);
 }

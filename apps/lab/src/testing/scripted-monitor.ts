@@ -31,6 +31,8 @@ export class ScriptedMonitor {
     this.#ws = new WebSocketServer({
       noServer: true,
       clientTracking: false,
+      autoPong: !this.#is("ignores-pings"),
+      skipUTF8Validation: this.#is("takes-any-bytes"),
       perMessageDeflate: this.#is("takes-extension"),
       maxPayload: this.#maxPayload(),
       handleProtocols: (offered) => this.#is("takes-subprotocol") && ([...offered][0] ?? false),
@@ -66,8 +68,10 @@ export class ScriptedMonitor {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (request.url !== PATH && !this.#is("serves-every-path")) {
-      socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+    const path = this.#is("minds-queries") ? request.url : request.url?.split("?", 1)[0];
+    if (path !== PATH && !this.#is("serves-every-path")) {
+      const status = this.#is("bad-request") ? "400 Bad Request" : "404 Not Found";
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
       return;
     }
     if (!this.#admits(request.headers.authorization ?? "")) {
@@ -122,11 +126,12 @@ export class ScriptedMonitor {
       return;
     }
     if (this.#link?.isOpen === true && !this.#mayTakeOver()) {
-      peer.close(1013, "too many takeovers");
+      peer.close(this.#is("refuses-takeover-oddly") ? 1002 : 1013, "too many takeovers");
       return;
     }
     this.#settle(peer);
-    if (!this.#is("keeps-old-link")) this.#link?.close(4000, "replaced");
+    if (!this.#is("keeps-old-link"))
+      this.#link?.close(this.#is("replaces-without-word") ? 1001 : 4000, "replaced");
     peer.send(answer.reply);
     const opened = this.#opened++;
     this.#link = new ScriptedLink(peer, { ...answer, defect: this.#script.defect, opened });
@@ -147,7 +152,10 @@ export class ScriptedMonitor {
       socket.end(Buffer.concat([head, Buffer.from([0x03, 0xea]), reason]));
       return;
     }
-    peer.close(1002, reason.subarray(0, 100).toString("latin1").slice(0, 50));
+    peer.close(
+      this.#is("one-close-code") ? 1008 : 1002,
+      reason.subarray(0, 100).toString("latin1").slice(0, 50),
+    );
   }
 
   #mayTakeOver(): boolean {

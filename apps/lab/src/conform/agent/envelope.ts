@@ -25,8 +25,8 @@ export const envelopeChecks: readonly Check<AgentSubject>[] = [
     group: "transport",
     rule: "Each frame of the agent is one JSON object in a text frame.",
     async run(agent) {
-      for (const { json, text } of await framesOf(agent)) {
-        demand(json !== null, `this is none: ${text}`);
+      for (const { json, isBinary, text } of await framesOf(agent)) {
+        demand(!isBinary && json !== null, `this is none: ${text}`);
       }
     },
   },
@@ -35,8 +35,8 @@ export const envelopeChecks: readonly Check<AgentSubject>[] = [
     group: "version 1",
     rule: "The agent wraps: content, type and id, in this order; content is there even when it is empty.",
     async run(agent) {
-      for (const { json, text } of await framesOf(agent)) {
-        if (json === null) continue;
+      for (const { json, isBinary, text } of await framesOf(agent)) {
+        if (json === null || isBinary) continue;
         const keys = Object.keys(json).join();
         demand(keys === "content,type,id", `its keys are ${keys}: ${text.trimEnd()}`);
         const { content } = json;

@@ -6,6 +6,7 @@ import { type Frame } from "../wire.ts";
 import { GRANT, SHRINK } from "./sizes.ts";
 
 const MAX_PER_MINUTE = 20;
+const POLICY_VIOLATION = 1008;
 const SOON_MS = 3_000;
 
 /** A frame, and the id of the InvalidMessage that it gets. */
@@ -107,13 +108,14 @@ export const nonsenseChecks: readonly Check<MonitorSubject>[] = [
   {
     id: "v1/nonsense-limit",
     group: "version 1",
-    rule: "More than 20 bad messages in a minute close the link.",
+    rule: "More than 20 bad messages in a minute close the link with 1008; the next one is served.",
     async run(monitor) {
       const agent = await monitor.agent(1);
       for (let i = 0; i < MAX_PER_MINUTE; i++) agent.wire.say("nonsense");
       await agent.isHeard();
       for (let i = 0; i < 5; i++) agent.wire.say("nonsense");
-      await agent.wire.closing(monitor.within(SOON_MS));
+      const { code } = await agent.wire.closing(monitor.within(SOON_MS));
+      demand(code === POLICY_VIOLATION, `it closed with ${code}`);
       await (await monitor.agent(1)).isHeard();
     },
   },

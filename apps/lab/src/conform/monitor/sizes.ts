@@ -12,3 +12,6 @@ export const TINY_MEM = 1_048_576;
 
 /** The grid that the kit says its agent has. */
 export const STEP: WireSize = { cpu: 0.25, mem: 134_217_728 };
+
+/** More than any machine has. */
+export const HUGE_MEM = 2 ** 50;

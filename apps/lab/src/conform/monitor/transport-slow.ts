@@ -1,13 +1,15 @@
 // Rules of the connection that only time can show.
 import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
-import { Broken, demand, type Check } from "../check.ts";
+import { Broken, clip, demand, type Check } from "../check.ts";
 import { RANGE_V1, type MonitorSubject } from "../monitor-subject.ts";
 import { type Wire } from "../wire.ts";
 
 const HANDSHAKE_MS = 4_000;
 const MAX_PENDING = 16;
 const SILENCE_MS = 20_000;
+const POLICY_VIOLATION = 1008;
+const TRY_AGAIN_LATER = 1013;
 const TAKEOVER_TOKENS = 10;
 const TAKEOVER_EVERY_MS = 2_000;
 /** Timers are late, and frames travel. */
@@ -44,20 +46,21 @@ export const slowTransportChecks: readonly Check<MonitorSubject>[] = [
   {
     id: "transport/silence",
     group: "transport",
-    rule: "After 20 s without any frame the monitor takes the link for dead and closes it.",
+    rule: "After 20 s without any frame the monitor takes the link for dead and closes it with 1008.",
     async run(monitor) {
       const agent = await monitor.agent(1);
       await agent.isHeard();
       const from = agent.wire.lines.findLast(({ who }) => who === "kit")?.atMs ?? 0;
-      const { atMs } = await agent.wire.closing(monitor.within(SILENCE_MS + TOLERANCE_MS));
+      const { atMs, code } = await agent.wire.closing(monitor.within(SILENCE_MS + TOLERANCE_MS));
       const tookMs = Math.round(atMs - from);
       demand(tookMs > SILENCE_MS - TOLERANCE_MS, `it closed after ${tookMs} ms already`);
+      demand(code === POLICY_VIOLATION, `it closed with ${code}`);
     },
   },
   {
     id: "transport/takeover-bucket",
     group: "transport",
-    rule: "Takeovers draw on a bucket of 10, one back per 2 s: a flapping agent is slowed, and one that restarted gets in.",
+    rule: "Takeovers draw on a bucket of 10, one back per 2 s: a flapping agent is closed with 1013 without a reply, and one that restarted gets in.",
     async run(monitor) {
       let taken = await takeoversOf(monitor);
       if (taken < TAKEOVER_TOKENS) {
@@ -86,13 +89,18 @@ async function takeoversOf(monitor: MonitorSubject): Promise<number> {
   }
 }
 
-/** Whether a new connection is let in while another is open. */
+/** Whether a new connection is let in while another is open. Throws Broken when it is refused in another way than it should. */
 async function takesOver(monitor: MonitorSubject): Promise<boolean> {
+  const wire = await monitor.connect();
+  wire.say(RANGE_V1);
   try {
-    const { reply } = await monitor.shake(RANGE_V1);
-    return reply.json?.version === 1;
+    const reply = await wire.next("a handshake reply", () => true, monitor.within(HANDSHAKE_MS));
+    demand(reply.json?.version === 1, `the reply is ${clip(reply.text)}`);
+    return true;
   } catch (error) {
-    if (error instanceof Broken) return false; // closed without a reply
-    throw error;
+    if (!(error instanceof Broken) || wire.closed === null) throw error;
+    const { code } = wire.closed;
+    demand(code === TRY_AGAIN_LATER, `a takeover was refused with ${code}`);
+    return false;
   }
 }

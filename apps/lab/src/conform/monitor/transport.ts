@@ -5,7 +5,14 @@ import { RANGE_V1, type MonitorSubject } from "../monitor-subject.ts";
 import { GRANT, SHRINK } from "./sizes.ts";
 
 const MAX_FRAME_BYTES = 32_768;
+const NOT_FOUND = 404;
+const PROTOCOL_ERROR = 1002;
+const NOT_UTF_8 = 1007;
+const POLICY_VIOLATION = 1008;
 const TOO_LARGE = 1009;
+const REPLACED = 4000;
+/** Many more than the 200 at once and 50 per second that are allowed. */
+const FLOOD_FRAMES = 1_000;
 const MAX_CLOSE_REASON_BYTES = 122;
 /** Everything that happens at once happens within this. */
 const SOON_MS = 3_000;
@@ -14,14 +21,17 @@ export const transportChecks: readonly Check<MonitorSubject>[] = [
   {
     id: "transport/path",
     group: "transport",
-    rule: "The monitor serves one path; an upgrade at any other is refused.",
+    rule: "The monitor serves one path, with or without a query; an upgrade at any other gets 404.",
     async run(monitor) {
       const { pathname } = new URL(monitor.place.url);
       const { status } = await monitor.knock({});
       demand(status === 101, `the upgrade at ${pathname} is answered with ${status}`);
+      const { status: asked } = await monitor.knock({}, `${pathname}?a=b`);
+      demand(asked === 101, `the upgrade with a query is answered with ${asked}`);
       for (const path of ["/", `${pathname}-not`, `${pathname}/not`]) {
         const other = await monitor.knock({}, path);
-        demand(other.status !== 101, `the upgrade at ${path} is done as well`);
+        const isRefused = other.status === NOT_FOUND;
+        demand(isRefused, `the upgrade at ${path} is answered with ${other.status}`);
       }
     },
   },
@@ -76,6 +86,55 @@ export const transportChecks: readonly Check<MonitorSubject>[] = [
     },
   },
   {
+    id: "transport/binary-frame",
+    group: "transport",
+    rule: "A binary frame is read as if it were text.",
+    async run(monitor) {
+      const agent = await monitor.agent(1);
+      agent.wire.note("a health check, id 2, in a binary frame");
+      agent.wire.socket.send(Buffer.from('{"content":{},"type":"HealthCheck","id":2}'));
+      await agent.reply(2, "HealthCheck");
+    },
+  },
+  {
+    id: "transport/not-utf-8",
+    group: "transport",
+    rule: "Text that is not UTF-8 closes the connection with 1007.",
+    async run(monitor) {
+      const { wire } = await monitor.agent(1);
+      wire.note("a text frame with the bytes ff fe");
+      wire.socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
+      const { code } = await wire.closing(monitor.within(SOON_MS));
+      demand(code === NOT_UTF_8, `it closed with ${code}`);
+    },
+  },
+  {
+    id: "transport/ping",
+    group: "transport",
+    rule: "Websocket pings are answered by websocket pongs.",
+    async run(monitor) {
+      const agent = await monitor.agent(1);
+      let pongs = 0;
+      agent.wire.socket.on("pong", (data) => (pongs += data.toString() === "there?" ? 1 : 0));
+      agent.wire.note('a ping, "there?"');
+      agent.wire.socket.ping("there?");
+      await agent.isHeard();
+      demand(pongs === 1, "the health check after it was answered, the ping was not");
+    },
+  },
+  {
+    id: "transport/flood",
+    group: "transport",
+    rule: "More than 200 frames at once and 50 per second close the connection with 1008; the next one is served.",
+    async run(monitor) {
+      const agent = await monitor.agent(1);
+      for (let i = 0; i < FLOOD_FRAMES; i++) agent.tell("HealthCheck");
+      const { code } = await agent.wire.closing(monitor.within(SOON_MS));
+      demand(code === POLICY_VIOLATION, `it closed with ${code}`);
+      await (await monitor.agent(1)).isHeard();
+    },
+  },
+  {
     id: "transport/frame-at-limit",
     group: "transport",
     rule: "A frame of 32 768 bytes is read.",
@@ -114,6 +173,20 @@ export const transportChecks: readonly Check<MonitorSubject>[] = [
         demand(error === undefined, `it broke the websocket protocol, ${error?.text ?? ""}`);
       }
       await (await monitor.agent(1)).isHeard();
+    },
+  },
+  {
+    id: "transport/close-codes",
+    group: "transport",
+    rule: "A refused handshake is closed with 1002, a link that was replaced with 4000.",
+    async run(monitor) {
+      const { wire } = await monitor.shake('{"min":0,"max":0}');
+      const refused = await wire.closing(monitor.within(SOON_MS));
+      demand(refused.code === PROTOCOL_ERROR, `a refused handshake is closed with ${refused.code}`);
+      const old = await monitor.agent(1);
+      await monitor.agent(1);
+      const replaced = await old.wire.closing(monitor.within(SOON_MS));
+      demand(replaced.code === REPLACED, `a replaced link is closed with ${replaced.code}`);
     },
   },
   {

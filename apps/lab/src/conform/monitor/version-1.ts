@@ -2,7 +2,7 @@
 import { clip, demand, NotApplicable, type Check } from "../check.ts";
 import { type MonitorSubject } from "../monitor-subject.ts";
 import { type Frame } from "../wire.ts";
-import { GRANT, SHRINK } from "./sizes.ts";
+import { GRANT, HUGE_MEM, SHRINK } from "./sizes.ts";
 
 const TYPES = [
   "HealthCheck",
@@ -56,6 +56,16 @@ export const version1Checks: readonly Check<MonitorSubject>[] = [
       const { Ok, Status } = frame.json ?? {};
       const isRight = typeof Ok === "boolean" && typeof Status === "string";
       demand(isRight, `Ok or Status is of the wrong kind: ${clip(frame.text)}`);
+    },
+  },
+  {
+    id: "v1/nothing-to-give-back",
+    group: "version 1",
+    rule: "A DownscaleRequest above what the VM has is agreed to.",
+    async run(monitor) {
+      const agent = await monitor.agent(1);
+      const { json, text } = await agent.askToShrink({ ...SHRINK, mem: HUGE_MEM });
+      demand(json?.Ok === true, `it was refused: ${clip(text)}`);
     },
   },
   {
@@ -145,6 +155,17 @@ export const version1Checks: readonly Check<MonitorSubject>[] = [
         agent.wire.say(`{"content":${granted},"type":"UpscaleNotification","id":${id}}\n`);
         await agent.reply(id, "UpscaleConfirmation");
       }
+    },
+  },
+  {
+    id: "v1/duplicate-keys",
+    group: "version 1",
+    rule: "Of a key that comes twice the last counts.",
+    async run(monitor) {
+      const agent = await monitor.agent(1);
+      const type = '"type":"UpscaleRequest","type":"HealthCheck"';
+      agent.wire.say(`{"content":[],"content":{},${type},"id":4,"id":2}\n`);
+      await agent.reply(2, "HealthCheck");
     },
   },
   {
