@@ -10,14 +10,14 @@ export type Verdict =
   | Readonly<{ kind: "not-applicable"; why: string }>
   | Readonly<{ kind: "deviation"; why: string; lines: readonly Line[] }>;
 
-/** Where a rule belongs: to every connection, to one version, or to the world around it. */
+/** Where a rule belongs. `always`: to every connection, whatever else is checked on it. */
 export const GROUPS = [
   "transport",
   "handshake",
   "version 1",
   "version 2",
   "security",
-  "every connection",
+  "always",
 ] as const;
 export type Group = (typeof GROUPS)[number];
 

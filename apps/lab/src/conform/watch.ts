@@ -75,7 +75,7 @@ export function alwaysChecks(side: Side): readonly Check<Readonly<{ watch: Watch
     .filter((rule) => sideOf(rule) === side)
     .map((rule) => ({
       id: `always/${rule.slice(side.length + 1)}`,
-      group: "every connection",
+      group: "always",
       rule: RULES[rule],
       run: ({ watch }) => {
         watch.demand(rule);
