@@ -28,7 +28,7 @@ export type Check<Subject> = Readonly<{
   group: Group;
   /** The rule, in one sentence, as the specification has it. */
   rule: string;
-  /** Known to crash a deployed peer: under a profile of such peers it is done only when asked for. */
+  /** Known to crash a deployed peer: done only when it is asked for, whatever the profile. */
   isDangerous?: true;
   /** Resolves when the rule was kept. Throws Broken or NotApplicable; anything else is our mistake. */
   run(subject: Subject): Promise<void>;

@@ -51,8 +51,8 @@ const PROFILES: Readonly<Record<ProfileName, Readonly<Record<Side, Profile>>>> =
     monitor: { name: "selfscale", deviations: {} },
   },
   "deployed-v1": {
-    agent: { name: "deployed-v1", deviations: DEPLOYED_AGENT, isFragile: true },
-    monitor: { name: "deployed-v1", deviations: DEPLOYED_MONITOR, isFragile: true },
+    agent: { name: "deployed-v1", deviations: DEPLOYED_AGENT },
+    monitor: { name: "deployed-v1", deviations: DEPLOYED_MONITOR },
   },
 };
 

@@ -16,8 +16,6 @@ export type Profile = Readonly<{
   name: string;
   /** Which rules it breaks, by check id, and how. */
   deviations: Readonly<Record<string, string>>;
-  /** Dangerous checks crash it. */
-  isFragile?: true;
 }>;
 
 export type RunOptions = Readonly<{
@@ -62,7 +60,7 @@ async function judge<Subject extends Stand>(
   check: Check<Subject>,
   { mayBeDangerous, profile }: RunOptions,
 ): Promise<Verdict> {
-  if (check.isDangerous === true && profile?.isFragile === true && !mayBeDangerous) {
+  if (check.isDangerous === true && !mayBeDangerous) {
     return { kind: "not-applicable", why: "crashes deployed peers; --dangerous does it" };
   }
   try {

@@ -22,7 +22,7 @@ export async function runKit(setup: KitSetup): Promise<readonly Result[]> {
   try {
     return await runChecks(subject, checks, {
       only: null,
-      mayBeDangerous: false,
+      mayBeDangerous: (profile ?? "selfscale") === "selfscale",
       profile: profileNamed(profile ?? "selfscale", "agent"),
       onResult: () => undefined,
     });
