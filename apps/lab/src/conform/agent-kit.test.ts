@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type ProfileName } from "../cli.ts";
 import { bundleOf, type Bundle } from "../testing/bundle.ts";
-import { DEFECTS, type Defect } from "../testing/defects.ts";
+import { DEFECTS, type Defect } from "../testing/agent-defects.ts";
 import { DeployedAgent } from "../testing/deployed-agent.ts";
 import { runKit, withVerdict } from "../testing/kit-run.ts";
 import { startRealAgent } from "../testing/real-agent.ts";

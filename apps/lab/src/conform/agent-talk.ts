@@ -82,6 +82,11 @@ export class AgentTalk {
     if (!this.wire.isOpen) throw new Broken("the connection was closed meanwhile");
   }
 
+  /** Lets time pass. Throws Broken if the connection closes meanwhile. */
+  async waits(forMs: number): Promise<void> {
+    await this.hearsNo("nothing", () => false, this.mark(), forMs);
+  }
+
   /** The answer that says that a frame of ours with this id was nonsense. */
   async complains(id: unknown, mark: number): Promise<Heard> {
     const what = `InvalidMessage with id ${String(id)}`;

@@ -22,7 +22,10 @@ export async function conformAgent(setup: AgentSetup, options: ConformOptions): 
   };
   const port = await subject.listen();
   try {
-    say(`waiting for an agent at ws://${setup.host}:${port}/monitor, profile ${options.profile}\n`);
+    const address = `ws://${setup.host}:${port}/monitor`;
+    // Not on standard output when that is JSON; but whoever starts the agent must know it.
+    const out = options.isJson ? process.stderr : process.stdout;
+    out.write(`waiting for an agent at ${address}, profile ${options.profile}\n`);
     await subject.dialled(FIRST_DIAL_WITHIN_MS);
     await subject.tidy();
     const results = await runChecks(subject, AGENT_CHECKS, {
@@ -32,7 +35,10 @@ export async function conformAgent(setup: AgentSetup, options: ConformOptions): 
       onResult: (result) => say(showResult(result)),
     });
     say(showCounts(results));
-    if (options.isJson) process.stdout.write(reportJson({ profile: options.profile }, results));
+    if (options.isJson)
+      process.stdout.write(
+        reportJson({ agent: subject.range?.json ?? null, profile: options.profile }, results),
+      );
     return countVerdicts(results).fail === 0 ? 0 : FAILED;
   } catch (error) {
     if (!(error instanceof Broken)) throw error;

@@ -1,6 +1,6 @@
 // An agent written down once more, small and in haste, that keeps every rule, or all of them but one. For testing the kit.
 import { WebSocket, type ClientOptions } from "ws";
-import { type Defect } from "./defects.ts";
+import { type Defect } from "./agent-defects.ts";
 import { type LinkHost } from "./scripted-host.ts";
 import { ScriptedLink } from "./scripted-link.ts";
 import { ScriptedVm } from "./scripted-vm.ts";

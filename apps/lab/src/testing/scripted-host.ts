@@ -1,5 +1,5 @@
 // What the parts of a scripted agent know of one another.
-import { type Defect } from "./defects.ts";
+import { type Defect } from "./agent-defects.ts";
 import { type ScriptedVm } from "./scripted-vm.ts";
 
 /** What outlives a connection. */

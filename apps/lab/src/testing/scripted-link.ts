@@ -148,7 +148,6 @@ export class ScriptedLink implements SpeakingLink {
     this.isMismatched = isStranger && !has("any monitor will do");
     if (has("ids go on after a reconnect")) this.#nextId = this.host.nextId;
     this.#checkHealth(1);
-    if (has("a frame is binary") && this.version === 1) this.#socket.send("{}", { binary: true });
     this.#sizing = new ScriptedSizing(this);
   }
 
@@ -234,7 +233,7 @@ export class ScriptedLink implements SpeakingLink {
     if (has("mem is a float")) text = text.replaceAll(/"mem":(\d+)/g, '"mem":$1.0');
     if (has("mem has an exponent")) text = text.replaceAll(/"mem":(\d+)/g, '"mem":$1e0');
     this.hasSpoken = this.version !== 0;
-    this.#socket.send(text);
+    this.#socket.send(text, { binary: has("frames are binary") });
   }
 }
 

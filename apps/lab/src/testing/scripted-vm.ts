@@ -1,6 +1,6 @@
 // The VM of a scripted agent: it grows a moment after it is told to and gives back at once. The rules of asking are its agent's.
 import { type Amount } from "../conform/size-report.ts";
-import { type Defect } from "./defects.ts";
+import { type Defect } from "./agent-defects.ts";
 
 const MIB = 1024 ** 2;
 export const STEP: Amount = { cpu: 0.5, mem: 128 * MIB };

@@ -20,7 +20,6 @@ const otherThan =
   (heard: Heard) =>
     isQuestion(heard) && heard.id !== id;
 const isReport = ({ type }: Heard) => type === "SizeReport";
-const nothing = () => false;
 
 export const shrinkChecks: readonly Check<AgentSubject>[] = [
   {
@@ -74,7 +73,7 @@ export const shrinkChecks: readonly Check<AgentSubject>[] = [
       const { id } = await asked(mover);
       await talk.scale(high);
       talk.answer(id, "DownscaleResult", { Ok: true, Status: "agreed, but too late" });
-      await talk.hearsNo("nothing", nothing, mark, SHOWS_WITHIN_MS);
+      await talk.waits(SHOWS_WITHIN_MS);
       demandKept(talk, mark, high, "it was taken although it is wanted again");
     },
   },
@@ -96,7 +95,7 @@ export const shrinkChecks: readonly Check<AgentSubject>[] = [
       const response = talk.scale(low);
       const anew = await question(talk, mark);
       await response;
-      await talk.hearsNo("nothing", nothing, mark, SHOWS_WITHIN_MS);
+      await talk.waits(SHOWS_WITHIN_MS);
       demandKept(talk, 0, high, "it was taken on a consent of another connection");
       talk.answer(anew.id, "DownscaleResult", { Ok: true, Status: "agreed" });
       await lowered({ ...mover, talk });
@@ -152,7 +151,7 @@ export const slowShrinkChecks: readonly Check<AgentSubject>[] = [
       );
       talk.answer(id, "DownscaleResult", { Ok: true, Status: "agreed, but too late" });
       await talk.complains(id, mark);
-      await talk.hearsNo("nothing", nothing, mark, SHOWS_WITHIN_MS);
+      await talk.waits(SHOWS_WITHIN_MS);
       demandKept(talk, mark, high, "it was taken on a late consent");
     },
   },

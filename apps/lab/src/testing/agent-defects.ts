@@ -1,7 +1,7 @@
 // What can be wrong with an agent, one thing at a time, and the checks that must find exactly that.
 export const DEFECTS = {
   // transport
-  "a frame is binary": ["transport/text-frames"],
+  "frames are binary": ["transport/text-frames"],
   "a newline is no JSON": ["transport/newline"],
   "the largest frame is too large": ["transport/largest-frame"],
   "no frame is too large": ["transport/too-large"],
