@@ -1,4 +1,4 @@
-import { type ConformOptions } from "../cli.ts";
+import { EXIT_USAGE, type ConformOptions } from "../cli.ts";
 import { AGENT_CHECKS } from "./agent-checks.ts";
 import { AgentSubject } from "./agent-subject.ts";
 import { Broken } from "./check.ts";
@@ -6,7 +6,7 @@ import { profileNamed } from "./profile.ts";
 import { countVerdicts, reportJson, showCounts, showResult } from "./report.ts";
 import { runChecks } from "./run.ts";
 
-/** Exit codes: 1 a rule was broken, 3 no agent came. */
+/** Exit codes: 1 a rule was broken, 2 there is no such check, 3 no agent came. */
 const FAILED = 1;
 const NOBODY_CAME = 3;
 /** Time to start the agent after the kit. */
@@ -16,6 +16,10 @@ export type AgentSetup = Readonly<{ host: string; port: number; vm: string | nul
 
 /** Plays a monitor for the agent that dials in. Prints as it goes; returns the exit code. */
 export async function conformAgent(setup: AgentSetup, options: ConformOptions): Promise<number> {
+  if (!AGENT_CHECKS.some(({ id }) => id.startsWith(options.only ?? ""))) {
+    process.stderr.write(`selfscale-lab: no check's id begins with ${options.only ?? ""}\n`);
+    return EXIT_USAGE;
+  }
   const subject = new AgentSubject({ ...setup, token: options.token, patience: options.patience });
   const say = (text: string) => {
     if (!options.isJson) process.stdout.write(text);
@@ -23,7 +27,7 @@ export async function conformAgent(setup: AgentSetup, options: ConformOptions): 
   const port = await subject.listen();
   try {
     const address = `ws://${setup.host}:${port}/monitor`;
-    // Not on standard output when that is JSON; but whoever starts the agent must know it.
+    // Not among the JSON; but whoever starts the agent must know it.
     const out = options.isJson ? process.stderr : process.stdout;
     out.write(`waiting for an agent at ${address}, profile ${options.profile}\n`);
     await subject.dialled(FIRST_DIAL_WITHIN_MS);

@@ -44,9 +44,10 @@ export class Wire {
   }
 
   /** Sends this text as one frame, whatever it is. */
-  say(text: string): void {
+  say(text: string, isBinary = false): void {
+    if (isBinary) this.note("the next frame is binary");
     this.#record("kit", text);
-    this.socket.send(text, () => undefined); // a failed write shows as "closed"
+    this.socket.send(text, { binary: isBinary }, () => undefined); // a failed write shows as "closed"
   }
 
   /** Something that the report's reader must know and that is no frame. */

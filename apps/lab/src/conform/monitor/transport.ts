@@ -91,8 +91,7 @@ export const transportChecks: readonly Check<MonitorSubject>[] = [
     rule: "A binary frame is read as if it were text.",
     async run(monitor) {
       const agent = await monitor.agent(1);
-      agent.wire.note("a health check, id 2, in a binary frame");
-      agent.wire.socket.send(Buffer.from('{"content":{},"type":"HealthCheck","id":2}'));
+      agent.wire.say('{"content":{},"type":"HealthCheck","id":2}', true);
       await agent.reply(2, "HealthCheck");
     },
   },
