@@ -17,7 +17,13 @@ type Asked = Readonly<{ type: FromAgent["type"]; target: Size | null; at: number
 /** An agreement: for one attempt per resource. */
 export type Consent = { readonly target: Size; readonly at: number; mem: boolean; cpu: boolean };
 /** null: no size that anybody could have. */
-export type Wish = Readonly<{ at: number; milliCpu: number | null; memBytes: number | null }>;
+export type Wish = {
+  readonly at: number;
+  readonly milliCpu: number | null;
+  readonly memBytes: number | null;
+  /** Had to wait, and was replaced by one that is refused: only the last one is kept. */
+  mayBeLost: boolean;
+};
 
 const REQUEST_MS = 5_000;
 const CONSENT_MS = 2_000;
@@ -86,7 +92,9 @@ export class ConnectionBook {
 
   /** Wishes that may be in force now: the last one, and those it may still wait behind. */
   wishesInForce(now: number): readonly Wish[] {
-    const settled = this.wishes.findLastIndex((wish) => wish.at <= now - WISH_EVERY_MS);
+    const settled = this.wishes.findLastIndex(
+      (wish) => wish.at <= now - WISH_EVERY_MS && !wish.mayBeLost,
+    );
     return this.wishes.slice(Math.max(0, settled));
   }
 
@@ -120,7 +128,7 @@ export class ConnectionBook {
         return null;
       case "ScaleRequest":
         this.#wished.set(message.id, (this.#wished.get(message.id) ?? 0) + 1);
-        this.#wish({ at: now, ...sizeOf(message.target) });
+        this.#wish({ at: now, ...sizeOf(message.target), mayBeLost: false });
         return null;
       case "InvalidMessage":
       case "InternalError":
@@ -144,6 +152,10 @@ export class ConnectionBook {
 
   /** One that is refused in both resources is no level. */
   #wish(wish: Wish): void {
+    const isHalf = wish.milliCpu === null || wish.memBytes === null;
+    for (const before of this.wishes) {
+      if (isHalf && before.at > wish.at - WISH_EVERY_MS) before.mayBeLost = true;
+    }
     if (wish.milliCpu !== null || wish.memBytes !== null) this.wishes.push(wish);
   }
 

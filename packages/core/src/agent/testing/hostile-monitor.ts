@@ -237,6 +237,7 @@ export class HostileMonitor {
   do(deed: Deed): void {
     const ticksBefore = this.rig.ticks;
     this.#do(deed);
+    this.rig.run(0); // what was read of QEMU arrives
     const passed = deed.kind === "wait" ? deed.ms : deed.kind === "descend" ? 6_100 : 0;
     hold(this.rig.ticks - ticksBefore <= 200 + passed / 5, "a machine wakes up for a reason");
     const chars = JSON.stringify(this.vm.state).length;

@@ -32,7 +32,8 @@ export class SizeWatch {
   read(facts: HypervisorFacts): void {
     const actual = actualIn(facts);
     this.#readings = [...this.#readings, actual].slice(-2);
-    this.#busy = (facts.cpuUsedMilli ?? 0) >= BUSY_SHARE * actual.milliCpu;
+    // What was added blindly stays wanted until the monitor speaks.
+    this.#busy ||= (facts.cpuUsedMilli ?? 0) >= BUSY_SHARE * actual.milliCpu;
   }
 
   scraped(): void {
@@ -90,7 +91,10 @@ export class SizeWatch {
     const { low, high } = this.#range(facts);
     const most = this.#mostCpu(facts, book, now);
     hold(milli <= most, `quota of ${milli}: nobody asked for more than ${most}`);
-    if (milli > high.milliCpu && milli <= LOAN_MILLI) this.#lentFrom ??= high.milliCpu;
+    const had = actualIn(facts).milliCpu;
+    const wishes = this.#wished(book, now, "milliCpu", had);
+    const isWished = wishes.length > 0 && wishes.every((wish) => wish >= milli);
+    if (milli > had && milli <= LOAN_MILLI && !isWished) this.#lentFrom ??= had;
     if (milli >= low.milliCpu) return;
     const isRepaid = this.#lentFrom !== null && milli >= this.#lentFrom;
     if (low.milliCpu <= LOAN_MILLI && isRepaid) {
@@ -117,7 +121,7 @@ export class SizeWatch {
       facts.baseMemBytes + Math.ceil(Math.max(0, bytes - facts.baseMemBytes) / step) * step;
     const wished = this.#anyone(book)
       ? [max.memBytes]
-      : this.#wished(book, now, "memBytes", had).map(up);
+      : this.#wished(book, now, "memBytes", max.memBytes).map(up);
     const blind = this.#busy ? [up(high.memBytes * BLIND)] : [];
     return Math.max(
       had,
@@ -133,7 +137,7 @@ export class SizeWatch {
     const up = (milli: number) => Math.ceil(milli / step) * step;
     const wished = this.#anyone(book)
       ? [max.milliCpu]
-      : this.#wished(book, now, "milliCpu", high.milliCpu).map(up);
+      : this.#wished(book, now, "milliCpu", max.milliCpu).map(up);
     const loan =
       book?.consents.some(({ mem }) => mem) === true || this.#mayLend(book, now)
         ? [LOAN_MILLI]
@@ -153,18 +157,23 @@ export class SizeWatch {
     return book?.phase === "up" && book.version === 1 && (book.hasAskedUp || this.#hasMetrics);
   }
 
+  /** Sizes that may be in force. `unnamed`: until a wish of this connection named one. */
   #wished(
     book: ConnectionBook | null,
     now: number,
     of: "memBytes" | "milliCpu",
-    held: number,
+    unnamed: number,
   ): number[] {
     if (book?.phase !== "up") return [];
     // A part that is no size leaves the one before it as it was.
-    const before = book.wishes.filter((wish) => wish[of] !== null).slice(-1);
-    const wishes = [...before, ...book.wishesInForce(now)];
-    // Without one before, it keeps what it holds, on the grid.
-    return wishes.map((wish) => wish[of] ?? held);
+    const first = book.wishes.find((wish) => wish[of] !== null);
+    const last = book.wishes.findLast((wish) => wish[of] !== null);
+    const inForce = book.wishesInForce(now);
+    const isUnnamed = inForce[0] !== undefined && inForce[0].at <= (first?.at ?? Infinity);
+    const sizes = [...(last === undefined ? [] : [last]), ...inForce].flatMap(
+      (wish) => wish[of] ?? [],
+    );
+    return isUnnamed ? [unnamed, ...sizes] : sizes;
   }
 
   #range(facts: HypervisorFacts): { low: Actual; high: Actual } {
