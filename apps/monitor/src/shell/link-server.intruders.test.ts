@@ -19,6 +19,7 @@ const UPGRADE =
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 const WRONG_TOKEN = "Authorization: Bearer wrong\r\n";
 const FLOOD = 200;
+const COME_BACK_WITHIN_MS = 25_000;
 
 let folder: TlsFolder;
 let pair: Pair;
@@ -66,6 +67,28 @@ const overTls = (text: string, shown: () => Pair | null) => (port: number, local
     }),
     text,
   );
+
+/** Dials until it is answered, as agents do: on a busy machine a handshake may take longer than it is given. */
+async function comeBack(port: number, shown: Pair | undefined): Promise<Peer> {
+  const dial = () => {
+    const peer = new Peer(port, {
+      headers: { Authorization: "Bearer secret" },
+      ...(shown !== undefined && { tls: shown }),
+    });
+    peer.ws.once("open", () => peer.ws.send(V1));
+    return peer;
+  };
+  let peer = dial();
+  return await until(
+    "the agent is back",
+    () => {
+      if (peer.frames.length > 0) return peer;
+      if (peer.closed !== null) peer = dial();
+      return null;
+    },
+    COME_BACK_WITHIN_MS,
+  );
+}
 
 describe.for([
   {
@@ -138,7 +161,8 @@ describe.for([
       for (let index = 0; !isOver; index++) {
         // From their own address: an agent's is not the strangers'.
         knocks[index % knocks.length]?.(port, "127.0.0.2");
-        if (index % 8 === 0) await new Promise((resolve) => setImmediate(resolve));
+        // This process plays all of them: the server and the agent must get their turn.
+        await new Promise((resolve) => setImmediate(resolve));
         if (sockets.length > 2 * FLOOD) for (const old of sockets.splice(0, FLOOD)) old.destroy();
       }
     })();
@@ -146,8 +170,8 @@ describe.for([
       await until("the flood is on", () => (server.unfinished() >= 16 ? true : null));
       agent.ws.terminate();
       await rig.event("closed 1");
-      const back = await Peer.shake(port, V1, "secret", shown());
-      expect(await back.frame(0)).toBe('{"version":1}');
+      const back = await comeBack(port, shown());
+      expect(back.frames).toEqual(['{"version":1}']);
       await converse(back, 1);
       expect(server.counts()).toMatchObject({ opened: 2, takeovers: 0, slowed: 0 });
     } finally {
