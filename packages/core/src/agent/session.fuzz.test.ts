@@ -2,7 +2,8 @@
 // answers what is wrong once, and serves a healthy monitor afterwards. Replay with SEED=n; the smallest story is printed.
 import { expect, test } from "vitest";
 import { fuzz, FUZZ_TIMEOUT_MS, SEED } from "../testing/fuzz.ts";
-import { agentStory, HostileMonitor, type AgentStory } from "./testing/hostile-monitor.ts";
+import { agentStory, type AgentStory } from "./testing/hostile-deeds.ts";
+import { HostileMonitor } from "./testing/hostile-monitor.ts";
 import { size, type Frame } from "./testing/rig.ts";
 
 const HEALTH_EVERY_MS = 5_000;

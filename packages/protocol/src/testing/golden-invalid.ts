@@ -29,7 +29,8 @@ const unknownType = (id: number, problem: string): Refusal => ({
   problem,
 });
 
-const FROM_AGENT_V1: Refusals = {
+/** No message of either side. */
+const NO_MESSAGE: Refusals = {
   "frame-empty": NOT_JSON,
   "frame-not-json": NOT_JSON,
   "frame-cut-off": NOT_JSON,
@@ -42,6 +43,10 @@ const FROM_AGENT_V1: Refusals = {
   "frame-array": NO_OBJECT,
   "frame-too-large": TOO_LARGE,
   "frame-without-anything": NO_ID,
+};
+
+const FROM_AGENT_V1: Refusals = {
+  ...NO_MESSAGE,
   "frame-without-type": unknownType(2, "type is not a string"),
   "frame-type-number": unknownType(2, "type is not a string"),
   "frame-unknown-type": unknownType(2, 'unknown type "Reboot"'),
@@ -115,18 +120,7 @@ const FROM_AGENT_V2: Refusals = {
 };
 
 const FROM_MONITOR_V1: Refusals = {
-  "frame-empty": NOT_JSON,
-  "frame-not-json": NOT_JSON,
-  "frame-cut-off": NOT_JSON,
-  "frame-not-utf8": NOT_JSON,
-  "frame-of-two-objects": NOT_JSON,
-  "frame-nan": NOT_JSON,
-  "frame-null": NO_OBJECT,
-  "frame-number": NO_OBJECT,
-  "frame-string": NO_OBJECT,
-  "frame-array": NO_OBJECT,
-  "frame-too-large": TOO_LARGE,
-  "frame-without-anything": NO_ID,
+  ...NO_MESSAGE,
   "frame-without-type": unknownType(3, "type is not a string"),
   "frame-type-number": unknownType(3, "type is not a string"),
   "frame-unknown-type": unknownType(3, 'unknown type "Reboot"'),
