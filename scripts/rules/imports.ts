@@ -1,4 +1,4 @@
-// Who may import whom (docs: ARCHITECTURE.md): protocol ← {core, referee} ← {monitor, agent, lab}; qmp ← agent; no app imports another.
+// Who may import whom (docs: ARCHITECTURE.md): protocol ← {core, referee} ← {monitor, agent, lab}; core ← {simulator, evaluation} ← lab; qmp ← agent; no app imports another.
 import { isBuiltin } from "node:module";
 import { importGraph, importsOf, targetOf, type Import } from "./import-list.ts";
 import { isCode, isTest, violationAt, type RepoFile, type Rule, type Violation } from "./source.ts";
@@ -14,12 +14,14 @@ type Zone = Readonly<{
   builtins: boolean;
 }>;
 
-const [PROTOCOL, CORE, QMP, REFEREE, RECORDING] = [
+const [PROTOCOL, CORE, QMP, REFEREE, RECORDING, SIMULATOR, EVALUATION] = [
   "@selfscale/protocol",
   "@selfscale/core",
   "@selfscale/qmp",
   "@selfscale/referee",
   "@selfscale/recording",
+  "@selfscale/simulator",
+  "@selfscale/evaluation",
 ] as const;
 
 /** Ours too, but for tests only. */
@@ -30,15 +32,22 @@ const ZONES: readonly Zone[] = [
   { root: "packages/protocol/", ours: [], others: ["zod"], builtins: false },
   { root: "packages/core/", ours: [PROTOCOL], others: [], builtins: false },
   { root: "packages/referee/", ours: [PROTOCOL], others: [], builtins: false },
+  { root: "packages/simulator/", ours: [PROTOCOL, CORE], others: [], builtins: false },
+  { root: "packages/evaluation/", ours: [PROTOCOL, CORE], others: [], builtins: false },
   { root: "packages/test-certificates/", ours: [], others: null, builtins: true },
   { root: "packages/qmp/", ours: [], others: ["zod"], builtins: true },
   { root: "packages/recording/", ours: [PROTOCOL], others: [], builtins: true },
   { root: "apps/monitor/", ours: [PROTOCOL, CORE, RECORDING], others: null, builtins: true },
   { root: "apps/agent/", ours: [PROTOCOL, CORE, QMP, RECORDING], others: null, builtins: true },
-  { root: "apps/lab/", ours: [PROTOCOL, REFEREE, RECORDING], others: null, builtins: true },
+  {
+    root: "apps/lab/",
+    ours: [PROTOCOL, CORE, REFEREE, RECORDING, SIMULATOR, EVALUATION],
+    others: null,
+    builtins: true,
+  },
   {
     root: "test-e2e/",
-    ours: [PROTOCOL, CORE, QMP, REFEREE, RECORDING],
+    ours: [PROTOCOL, CORE, QMP, REFEREE, RECORDING, SIMULATOR, EVALUATION],
     others: null,
     builtins: true,
   },

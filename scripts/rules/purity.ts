@@ -1,5 +1,5 @@
-// packages/core decides and packages/referee judges, and they do nothing else: same arguments, same answer. So they have no clock, no chance, no waiting, no
-// world, and nothing that they remember between two calls. What they import is for imports.ts.
+// packages/core decides, packages/referee judges, packages/simulator and packages/evaluation play worlds in virtual time, and they do nothing else: same
+// arguments, same answer. So they have no clock, no chance but a seed's, no waiting, no world, and nothing that a module remembers between two calls. What they import is for imports.ts.
 import ts from "typescript";
 import { isTest, nodeRule, type RepoFile } from "./source.ts";
 
@@ -29,7 +29,7 @@ export const coreIsPure = nodeRule(isCore, (node) => {
 });
 
 function isCore(file: RepoFile): boolean {
-  return /^packages\/(core|referee)\/src\//.test(file.path) && !isTest(file);
+  return /^packages\/(core|referee|simulator|evaluation)\/src\//.test(file.path) && !isTest(file);
 }
 
 function identifierProblem(node: ts.Identifier): string | null {
