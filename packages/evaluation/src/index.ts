@@ -1,1 +1,16 @@
-// Public names of this package.
+// The laboratory of policies, by its public names.
+export { ACTUATORS, type ActuatorName, type ActuatorProfile } from "./machine/profile.ts";
+export { type Machine } from "./machine/machine.ts";
+export { type Decider, type Observation, type Policy, type VmGiven, type Want } from "./policy.ts";
+export { DEFAULT_RUN, run, type RunOptions, type Watcher } from "./run.ts";
+export { PRICES, type Prices, type Score } from "./score.ts";
+export {
+  blank,
+  cut,
+  NO_TROUBLE,
+  TICK_SEC,
+  type Hint,
+  type LabSize,
+  type Trouble,
+  type Workload,
+} from "./workload.ts";

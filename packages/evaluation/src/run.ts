@@ -1,0 +1,39 @@
+// A workload under a policy: the score, and on request the whole story for a chart.
+import { Machine } from "./machine/machine.ts";
+import { ACTUATORS, type MachineProfile } from "./machine/profile.ts";
+import { type Policy, type Want } from "./policy.ts";
+import { Books, PRICES, type Prices, type Score } from "./score.ts";
+import { type Workload } from "./workload.ts";
+
+export type RunOptions = Readonly<{ profile: MachineProfile; prices: Prices }>;
+
+/** The machine as published: the fast actuator and 2 GiB of swap. */
+export const DEFAULT_RUN: RunOptions = {
+  profile: { actuator: ACTUATORS.fast, swapGib: 2 },
+  prices: PRICES,
+};
+
+/** Called after each tick with the machine as it is, and what the policy wants now. */
+export type Watcher = (machine: Machine, want: Readonly<Want>, tick: number) => void;
+
+/** Runs all of a workload. */
+export function run(
+  workload: Workload,
+  policy: Policy,
+  options: RunOptions = DEFAULT_RUN,
+  watch?: Watcher,
+): Score {
+  const { min, max, ticks, cpu } = workload;
+  const { profile, prices } = options;
+  const { decide, startSize } = policy.start({ min, max, swapGib: profile.swapGib });
+  const machine = new Machine(workload, profile, startSize ?? min);
+  const books = new Books(prices);
+  const want: Want = { cpu: machine.cpu.now, memGib: machine.mem.now };
+  for (let tick = 0; tick < ticks; tick += 1) {
+    decide(machine.seen, want);
+    machine.pass(want);
+    books.note(machine, cpu[tick] ?? 0);
+    watch?.(machine, want, tick);
+  }
+  return books.score(machine.guest.oomKills);
+}
