@@ -4,6 +4,9 @@ export { type Machine } from "./machine/machine.ts";
 export { type Decider, type Observation, type Policy, type VmGiven, type Want } from "./policy.ts";
 export { DEFAULT_RUN, run, type RunOptions, type Watcher } from "./run.ts";
 export { PRICES, type Prices, type Score } from "./score.ts";
+export { parseTrace } from "./trace/parse.ts";
+export { DAY_TICKS, inventedOf, workloadFromTrace, type TraceOptions } from "./trace/resample.ts";
+export { type ParsedTrace, type Trace, type TraceProblem } from "./trace/trace.ts";
 export {
   blank,
   cut,
