@@ -26,7 +26,15 @@ export {
 export { initialVm, type ControlMode, type VmState } from "./agent/vm-state.ts";
 export { legacyConfigProblem } from "./legacy/config-problem.ts";
 export { DEPLOYED_LEGACY_CONFIG } from "./legacy/defaults.ts";
+export { legacyDesired, type LegacyInput, type LegacyWish } from "./legacy/desired.ts";
 export { parseLegacyMetrics, type ReadMetrics } from "./legacy/metrics.ts";
+export {
+  downscaleDenied,
+  INITIAL_OVERRIDES,
+  overridesWakeAt,
+  upscaleRequested,
+  type LegacyOverrides,
+} from "./legacy/overrides.ts";
 export {
   type LegacyConfig,
   type LegacyMetrics,

@@ -2,6 +2,14 @@
 export { ACTUATORS, type ActuatorName, type ActuatorProfile } from "./machine/profile.ts";
 export { type Machine } from "./machine/machine.ts";
 export { type Decider, type Observation, type Policy, type VmGiven, type Want } from "./policy.ts";
+export {
+  POLICIES,
+  policyByName,
+  type PolicyChoice,
+  type PolicyEntry,
+  type PolicyFor,
+} from "./policies/registry.ts";
+export { type SettingSpec, type SettingSpecs } from "./policies/settings.ts";
 export { DEFAULT_RUN, run, type RunOptions, type Watcher } from "./run.ts";
 export { PRICES, type Prices, type Score } from "./score.ts";
 export { parseTrace } from "./trace/parse.ts";
