@@ -1,9 +1,10 @@
 // A workload under a policy: the score, and on request the whole story for a chart.
+import { clairvoyantSchedule, scheduled } from "./clairvoyant.ts";
 import { Machine } from "./machine/machine.ts";
 import { ACTUATORS, type MachineProfile } from "./machine/profile.ts";
 import { type Policy, type Want } from "./policy.ts";
 import { Books, PRICES, type Prices, type Score } from "./score.ts";
-import { type Workload } from "./workload.ts";
+import { NO_TROUBLE, type Workload } from "./workload.ts";
 
 export type RunOptions = Readonly<{ profile: MachineProfile; prices: Prices }>;
 
@@ -12,6 +13,14 @@ export const DEFAULT_RUN: RunOptions = {
   profile: { actuator: ACTUATORS.fast, swapGib: 2 },
   prices: PRICES,
 };
+
+/** The reference: what the workload costs who knows the future, and meets no trouble. */
+export function runClairvoyant(workload: Workload, options: RunOptions = DEFAULT_RUN): Score {
+  const calm = { ...workload, trouble: NO_TROUBLE };
+  const profile = { ...options.profile, actuator: ACTUATORS.ideal };
+  const policy = scheduled("clairvoyant", clairvoyantSchedule(calm, options.prices));
+  return run(calm, policy, { ...options, profile });
+}
 
 /** Called after each tick with the machine as it is, and what the policy wants now. */
 export type Watcher = (machine: Machine, want: Readonly<Want>, tick: number) => void;

@@ -5,6 +5,8 @@ import { type Random } from "../random.ts";
 import { type ActuatorProfile, MEM_STEP_GIB, ceilTo } from "./profile.ts";
 
 const EPSILON = 1e-9;
+const RETRY_MIN_SEC = 5;
+const RETRY_MAX_SEC = 300;
 
 export class CpuActuator {
   readonly #profile: ActuatorProfile;
@@ -52,6 +54,10 @@ export class MemActuator {
   paid: number;
   #target: number;
   #leftSec = 0;
+  /** An unplug that fell short is tried again after a pause that grows. */
+  #pauseSec = 0;
+  #waitSec = 0;
+  #wanted = 0;
 
   constructor(profile: ActuatorProfile, start: number, random: Random) {
     this.#profile = profile;
@@ -66,11 +72,13 @@ export class MemActuator {
     const isIdle = this.#target === this.now;
     const isPreempting = want > this.now && this.#target < this.now;
     if (!isIdle && !isPreempting) return false;
+    if (want < this.now && this.#waitSec > 0) return false;
     if (Math.abs(want - this.now) < EPSILON) {
       // Only an unplug that is under way is called off.
       this.#target = this.now;
       return false;
     }
+    this.#wanted = want;
     this.#target = want > this.now ? want : this.#reachable(want);
     this.#leftSec = want > this.now ? this.#profile.memUpSec : this.#profile.memDownSec;
     return this.#target !== this.now;
@@ -78,6 +86,7 @@ export class MemActuator {
 
   /** A tick passes. `floorGib`: what the guest holds can't be unplugged. */
   pass(floorGib: number): void {
+    if (this.#waitSec > 0) this.#waitSec -= TICK_SEC;
     this.#move(floorGib);
     this.paid = Math.max(this.now, this.#target);
   }
@@ -97,7 +106,16 @@ export class MemActuator {
     if (this.now <= lowest + EPSILON) {
       this.now = ceilTo(this.now, MEM_STEP_GIB);
       this.#target = this.now;
+      this.#endUnplug();
     }
+  }
+
+  #endUnplug(): void {
+    const isShort = this.now > this.#wanted + EPSILON;
+    this.#pauseSec = isShort
+      ? Math.min(Math.max(2 * this.#pauseSec, RETRY_MIN_SEC), RETRY_MAX_SEC)
+      : 0;
+    this.#waitSec = this.#pauseSec;
   }
 
   #reachable(want: number): number {
