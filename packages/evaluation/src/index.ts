@@ -1,6 +1,24 @@
 // The laboratory of policies, by its public names.
+export {
+  excludes,
+  geometricMean,
+  geometricMeanInterval,
+  pairedDifferenceInterval,
+  pairedRatioInterval,
+  type BootstrapOptions,
+  type Interval,
+  type Sample,
+  type SamplePair,
+} from "./bootstrap.ts";
 export { ACTUATORS, type ActuatorName, type ActuatorProfile } from "./machine/profile.ts";
 export { type Machine } from "./machine/machine.ts";
+export {
+  optStar,
+  optStarInput,
+  scheduleCost,
+  type OptStar,
+  type OptStarInput,
+} from "./opt-star.ts";
 export { type Decider, type Observation, type Policy, type VmGiven, type Want } from "./policy.ts";
 export {
   POLICIES,
