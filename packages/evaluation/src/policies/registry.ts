@@ -1,6 +1,7 @@
 // Every policy by the name that a command line uses, and what can be set of it. To add one: an entry in POLICIES.
 import { type Policy } from "../policy.ts";
 import { type Workload } from "../workload.ts";
+import { AUTOPILOT_SETTINGS, autopilotPolicy } from "./autopilot.ts";
 import { DRAFT_MONITOR_SETTINGS, draftMonitorPolicy } from "./draft-monitor.ts";
 import { nearestName } from "./near-name.ts";
 import { NEON_SETTINGS, neonPolicy } from "./neon.ts";
@@ -73,6 +74,10 @@ export const POLICIES: readonly PolicyEntry[] = [
   }),
   entry("two-window", "ClickHouse Cloud's recommender", TWO_WINDOW_SETTINGS, (settings) => {
     const policy = twoWindowPolicy(settings);
+    return () => policy;
+  }),
+  entry("autopilot", "Google's moving-window recommender", AUTOPILOT_SETTINGS, (settings) => {
+    const policy = autopilotPolicy(settings);
     return () => policy;
   }),
   entry("static-max", "always the largest size", {}, () => staticMaxPolicy),
