@@ -61,6 +61,7 @@ export {
 } from "./monitor/types.ts";
 export {
   PRESETS,
+  withCalm,
   type CpuPolicy,
   type MemoryPolicy,
   type PolicyConfig,

@@ -28,7 +28,7 @@ export {
   type PolicyFor,
 } from "./policies/registry.ts";
 export { type SettingSpec, type SettingSpecs } from "./policies/settings.ts";
-export { DEFAULT_RUN, run, type RunOptions, type Watcher } from "./run.ts";
+export { DEFAULT_RUN, run, runClairvoyant, type RunOptions, type Watcher } from "./run.ts";
 export { PRICES, type Prices, type Score } from "./score.ts";
 export { parseTrace } from "./trace/parse.ts";
 export { DAY_TICKS, inventedOf, workloadFromTrace, type TraceOptions } from "./trace/resample.ts";
@@ -43,3 +43,7 @@ export {
   type Trouble,
   type Workload,
 } from "./workload.ts";
+export { clairvoyantSchedule, scheduled, type Schedule } from "./clairvoyant.ts";
+export { monitorPolicy } from "./policies/ours.ts";
+export { generate, type Generator } from "./workloads/shapes.ts";
+export { generatorByName, SYNTHETIC } from "./workloads/synthetic.ts";

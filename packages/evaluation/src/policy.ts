@@ -49,6 +49,6 @@ export type Policy = Readonly<{
   name: string;
   /** True: CPU and memory move together, in units of 0.25 vCPU and 1 GiB. For the tables. */
   isCoupled: boolean;
-  /** A VM starts. `startSize`: what it is given before the first decision; null: the least. */
+  /** A VM starts. `startSize`: what it has before the first decision; null: what fits then. */
   start: (vm: VmGiven) => Readonly<{ decide: Decider; startSize: LabSize | null }>;
 }>;

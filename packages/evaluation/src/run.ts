@@ -1,10 +1,16 @@
 // A workload under a policy: the score, and on request the whole story for a chart.
 import { clairvoyantSchedule, scheduled } from "./clairvoyant.ts";
 import { Machine } from "./machine/machine.ts";
-import { ACTUATORS, type MachineProfile } from "./machine/profile.ts";
+import {
+  ACTUATORS,
+  ceilTo,
+  CPU_STEP,
+  sizeForUsable,
+  type MachineProfile,
+} from "./machine/profile.ts";
 import { type Policy, type Want } from "./policy.ts";
 import { Books, PRICES, type Prices, type Score } from "./score.ts";
-import { NO_TROUBLE, type Workload } from "./workload.ts";
+import { NO_TROUBLE, type LabSize, type Workload } from "./workload.ts";
 
 export type RunOptions = Readonly<{ profile: MachineProfile; prices: Prices }>;
 
@@ -35,7 +41,7 @@ export function run(
   const { min, max, ticks, cpu } = workload;
   const { profile, prices } = options;
   const { decide, startSize } = policy.start({ min, max, swapGib: profile.swapGib });
-  const machine = new Machine(workload, profile, startSize ?? min);
+  const machine = new Machine(workload, profile, startSize ?? firstSize(workload));
   const books = new Books(prices);
   const want: Want = { cpu: machine.cpu.now, memGib: machine.mem.now };
   for (let tick = 0; tick < ticks; tick += 1) {
@@ -45,4 +51,13 @@ export function run(
     watch?.(machine, want, tick);
   }
   return books.score(machine.guest.oomKills);
+}
+
+/** What fits at the start: nobody is killed for how a run begins. */
+function firstSize({ cpu, anonGib, workingSetGib, min, max }: Workload): LabSize {
+  const memGib = sizeForUsable((anonGib[0] ?? 0) + (workingSetGib[0] ?? 0));
+  return {
+    cpu: Math.min(Math.max(ceilTo(cpu[0] ?? 0, CPU_STEP), min.cpu), max.cpu),
+    memGib: Math.min(Math.max(memGib, min.memGib), max.memGib),
+  };
 }

@@ -54,7 +54,8 @@ describe("one message with file, line, path, value and what was expected", () =>
     },
     {
       yaml: "preset: fast\n",
-      problem: 'monitor.yaml:1: preset: "fast" is not accepted: expected one of default, demo',
+      problem:
+        'monitor.yaml:1: preset: "fast" is not accepted: expected one of default, frugal, calm, demo',
     },
     {
       yaml: "protocolMax: 3\n",
@@ -77,9 +78,9 @@ describe("one message with file, line, path, value and what was expected", () =>
       problem: `monitor.yaml:1: staleMs: 1.5 is not accepted: expected ${DURATION}`,
     },
     {
-      yaml: "cpu: { shedShare: 25 }\n",
+      yaml: "cpu: { busyKeepShare: 25 }\n",
       problem:
-        "monitor.yaml:1: cpu.shedShare: 25 is not accepted: expected a share, above 0 and at most 1",
+        "monitor.yaml:1: cpu.busyKeepShare: 25 is not accepted: expected a share, above 0 and at most 1",
     },
     {
       yaml: "cpu: { jumpMax: 0.5 }\n",

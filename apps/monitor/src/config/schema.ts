@@ -1,10 +1,11 @@
-import { type PolicyConfig, PRESETS } from "@selfscale/core";
+import { type PolicyConfig, PRESETS, type PresetName } from "@selfscale/core";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import * as z from "zod";
 import { DEFAULT_STATUS_SOCKET } from "../cli.ts";
 import { BYTES_EXPECTED, bytesSchema, listenSchema, parseBytes } from "./quantities.ts";
 
 const DAY_MS = 86_400_000;
+const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
 
 /** A whole number of milliseconds, at least `min`. */
 const millis = (min = 0) => {
@@ -43,8 +44,11 @@ export function createConfigSchema() {
       metricsListen: listenSchema().default({ address: "0.0.0.0", port: 9_100 }),
       /** Unix socket of the status command. */
       status: filePath().default(DEFAULT_STATUS_SOCKET),
-      /** How patiently sizes fall. `demo` has short holds: it costs resizes and is for showing only. */
-      preset: word(["default", "demo"]).default("default"),
+      /**
+       * How patiently sizes fall: `frugal` follows the need more closely, `calm` resizes less often. `demo` has short holds:
+       * it is for showing only.
+       */
+      preset: word(PRESET_NAMES).default("default"),
       /** Highest protocol version to speak. 1: only UpscaleRequest, as deployed monitors. */
       protocolMax: z
         .literal(SPOKEN_VERSIONS, { error: `expected ${SPOKEN_VERSIONS.join(" or ")}` })
@@ -109,6 +113,10 @@ function numberFor(key: string): z.ZodType<number> {
   if (key.endsWith("Share")) {
     const error = "expected a share, above 0 and at most 1";
     return z.number({ error }).gt(0, { error }).max(1, { error });
+  }
+  if (key.endsWith("Sec")) {
+    const error = "expected seconds, 0 or more";
+    return z.number({ error }).min(0, { error });
   }
   const error = "expected a number of at least 1";
   return z.number({ error }).min(1, { error });

@@ -43,6 +43,7 @@ test("a CPU sample, on a kernel without schedstat", () => {
   machine.set({ online: "0-1", present: "0-3" });
   expect(sensors.readCpu()).toEqual({
     busyMs: 1000,
+    stolenMs: 0,
     runDelayMs: null,
     somePressureMs: 0,
     runnable: 1,

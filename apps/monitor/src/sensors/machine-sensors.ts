@@ -75,11 +75,11 @@ export class MachineSensors {
 
   /** null only when the kernel's CPU times can't be had at all. */
   readCpu(): CpuSample | null {
-    const busyMs = parse(this.#stat, parseStat);
-    if (busyMs === null) return null;
+    const times = parse(this.#stat, parseStat);
+    if (times === null) return null;
     const onlineCount = parse(this.#online, countCpus) ?? 1;
     return {
-      busyMs,
+      ...times,
       runDelayMs: parse(this.#schedstat, parseSchedstat),
       somePressureMs: parse(this.#cpuPressure, parsePressure),
       runnable: this.readLoad()?.runnable ?? null,

@@ -22,15 +22,16 @@ function parsed<T>(parse: (bytes: Buffer, length: number) => T, text: string): T
 
 describe("stat", () => {
   test.for([
-    { name: "6.1 in TCG", text: fixture("linux-6.1-tcg", "stat"), want: 3070 },
-    { name: "6.18", text: fixture("linux-6.18", "stat"), want: 143_810 },
-    { name: "no idle, iowait, steal", text: "cpu  1 2 4 8 16 32 64 128\n", want: 1030 },
-    { name: "no steal column", text: "cpu  1 1 1 1 1 1 1\n", want: 50 },
+    { name: "6.1 in TCG", text: fixture("linux-6.1-tcg", "stat"), want: [3070, 0] },
+    { name: "6.18", text: fixture("linux-6.18", "stat"), want: [143_810, 210] },
+    { name: "no idle, iowait", text: "cpu  1 2 4 8 16 32 64 128\n", want: [1030, 1280] },
+    { name: "no steal column", text: "cpu  1 1 1 1 1 1 1\n", want: [50, 0] },
     { name: "too few columns", text: "cpu  1 1 1\n", want: null },
     { name: "words", text: "cpu  a b c d e f g h\n", want: null },
     { name: "empty", text: "", want: null },
   ])("$name", ({ text, want }) => {
-    expect(parsed(parseStat, text)).toBe(want);
+    const times = parsed(parseStat, text);
+    expect(times === null ? null : [times.busyMs, times.stolenMs]).toEqual(want);
   });
 });
 

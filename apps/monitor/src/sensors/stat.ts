@@ -9,8 +9,16 @@ const TICK_MS = 10;
  */
 const BUSY_COLUMNS = [true, true, true, false, false, true, true] as const;
 
-/** Time since boot in which CPUs were busy, all added, in milliseconds; null for other text. */
-export function parseStat(bytes: Buffer, length: number): number | null {
+/** All CPUs added, since boot, in milliseconds. */
+export type CpuTimes = Readonly<{
+  /** In which they did something. */
+  busyMs: number;
+  /** In which they had something to do and the host did not let them: the next column, steal. */
+  stolenMs: number;
+}>;
+
+/** null for other text. A kernel that knows no steal tells none. */
+export function parseStat(bytes: Buffer, length: number): CpuTimes | null {
   let at = nextWord(bytes, 0, length); // past "cpu"
   let ticks = 0;
   for (const isBusy of BUSY_COLUMNS) {
@@ -18,5 +26,7 @@ export function parseStat(bytes: Buffer, length: number): number | null {
     if (isBusy) ticks += column;
     at = nextWord(bytes, at, length);
   }
-  return Number.isNaN(ticks) ? null : ticks * TICK_MS;
+  if (Number.isNaN(ticks)) return null;
+  const stolen = numberAt(bytes, at, length);
+  return { busyMs: ticks * TICK_MS, stolenMs: Number.isNaN(stolen) ? 0 : stolen * TICK_MS };
 }

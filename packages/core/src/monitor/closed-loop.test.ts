@@ -125,7 +125,7 @@ describe("square waves", () => {
       guest.run(1_000);
     }
     expect(flaps(guest)).toBe(0);
-    expect(guest.history.length).toBeLessThanOrEqual(2);
+    expect(guest.history.length).toBeLessThanOrEqual(3); // the first, and two in ten minutes
   });
 });
 
@@ -246,7 +246,7 @@ describe("trouble", () => {
     guest.cpuDemand = 3;
     guest.run(5_000);
     guest.cpuDemand = 0.1;
-    guest.run(10_000);
+    guest.run(1_000);
     const resource = { outcome: "deferred", reason: "node-full" } as const;
     const permit = { cpu: 1, mem: 512 * MIB };
     const content = {
@@ -257,7 +257,7 @@ describe("trouble", () => {
     guest.tell({ type: "ScaleResponse", content, id: 3 });
     guest.run(9_500);
     expect(guest.actual.milliCpu).toBeGreaterThanOrEqual(3_000);
-    guest.run(2_000);
+    guest.run(20_000);
     expect(guest.actual.milliCpu).toBe(1_000);
   });
 

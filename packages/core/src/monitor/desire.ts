@@ -4,6 +4,7 @@ import { type MonoMs } from "../agent/types.ts";
 import { senseCpu } from "../policy/cpu.ts";
 import { senseMemory, type MemoryGiven } from "../policy/memory.ts";
 import { expectGrowth, noticeGrowth, reserveBytes, tReactMs } from "../policy/reserve.ts";
+import { holdMsOf, idleUnitSec, learnHold, REMEMBER_MS } from "../policy/hold.ts";
 import { addPeak, postponePeaks, releaseOf } from "../policy/window.ts";
 import {
   actualOf,
@@ -22,6 +23,7 @@ import { type CpuSample, type MemorySample, type MonitorAction } from "./types.t
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 
 const WHOLE_CPU_MILLI = 1000;
+const GIB = 1024 ** 3;
 
 /** Bytes kept free for the time that growing takes. */
 export function currentReserve(state: MonitorState): number {
@@ -43,10 +45,14 @@ export function onCpuSample(before: MonitorState, sample: CpuSample, now: MonoMs
   );
   if (ready.desired === null) return [ready, []];
   const [cpu, need] = senseCpu(before.cpu, sample, cpuGiven(ready), policy.cpu, now);
-  const holdMs = policy.cpu.holdMs * ready.fraction.holdFactor;
-  const needMilli = cpuCellUp(ready, need.need * 1000);
-  const peaks = { ...ready.peaks, cpu: addPeak(ready.peaks.cpu, needMilli, now, holdMs) };
-  return decideCpu({ ...ready, cpu, cpuNeed: need, peaks }, now);
+  const keptMilli = cpuCellUp(ready, need.keep * 1000);
+  const cpuPeaks = addPeak(ready.peaks.cpu, keptMilli, now, REMEMBER_MS);
+  const peaks = { ...ready.peaks, cpu: cpuPeaks };
+  const holds = {
+    ...ready.holds,
+    cpu: learnHold(ready.holds.cpu, cpuPeaks, 1000, policy.cpu, now),
+  };
+  return decideCpu({ ...ready, cpu, cpuNeed: need, peaks, holds }, now);
 }
 
 /** A memory sample came: what is needed, and what follows. */
@@ -74,13 +80,10 @@ export function onMemorySample(before: MonitorState, sample: MemorySample, now: 
   if (actual === null) return [ready, actions];
   const given = memoryGiven(ready, actual.memBytes);
   const [memory, need] = senseMemory(ready.memory, sample, given, policy.memory, now);
-  const kept = addPeak(
-    ready.peaks.mem,
-    memCellUp(ready, need.keepBytes),
-    now,
-    policy.memory.holdMs,
-  );
-  const sensed = { ...ready, memory, memoryNeed: need, peaks: { ...ready.peaks, mem: kept } };
+  const kept = addPeak(ready.peaks.mem, memCellUp(ready, need.keepBytes), now, REMEMBER_MS);
+  const peaks = { ...ready.peaks, mem: kept };
+  const holds = { ...ready.holds, mem: learnHold(ready.holds.mem, kept, GIB, policy.memory, now) };
+  const sensed = { ...ready, memory, memoryNeed: need, peaks, holds };
   const [decided, more] = decideMemory(sensed, now);
   return [decided, [...actions, ...more]];
 }
@@ -104,14 +107,14 @@ function decideCpu(state: MonitorState, now: MonoMs): Result {
     const most = Math.max(level, actual.milliCpu);
     const padded = needMilli > actual.milliCpu ? (1 + policy.growMinShare) * most : 0;
     const to = cpuCellUp(state, Math.max(needMilli, Math.floor(padded)));
-    const jumped = keepJump(regret(state, now), "cpu", to, now);
+    const jumped = keepJump(regret(state, to, now), "cpu", to, now);
     return conclude(jumped, { resource: "cpu", to, reason: "cpu", limit: "none" }, now);
   }
   const floor = leastOf(state).milliCpu;
   const release = releaseCpu(state, now);
   const to = Math.max(floor, release.to);
-  if (to >= level) return [state, []];
-  const isWorthIt = release.due <= level * (1 - policy.shedShare) || release.due <= floor;
+  if (Math.max(to, release.due) >= level) return [state, []];
+  const isWorthIt = isWorthResize(state, "cpu", to, now);
   const throttled = state.session?.report?.throttledShare ?? 0;
   const isCalm = to >= WHOLE_CPU_MILLI || throttled < policy.calmThrottledShare;
   if (!isWorthIt || !isCalm || releaseObstacle(state, now) !== null) return [state, []];
@@ -122,9 +125,9 @@ function decideCpu(state: MonitorState, now: MonoMs): Result {
 
 /** What was needed within the hold; a fraction that was regretted before is held longer. */
 function releaseCpu(state: MonitorState, now: MonoMs): Readonly<{ due: number; to: number }> {
-  const { holdMs } = state.config.policy.cpu;
+  const holdMs = holdMsOf(state.holds.cpu, state.config.policy.cpu);
   const level = state.desired?.milliCpu ?? 0;
-  const kept = releaseOf(state.peaks.cpu, now, holdMs) ?? { due: level, to: level };
+  const kept = releaseFrom(state, "cpu", holdMs, now) ?? { due: level, to: level };
   if (kept.to >= WHOLE_CPU_MILLI) return kept;
   const longer = releaseOf(state.peaks.cpu, now, holdMs * state.fraction.holdFactor) ?? kept;
   const atMostWhole = (milliCpu: number) => Math.min(WHOLE_CPU_MILLI, milliCpu);
@@ -134,8 +137,39 @@ function releaseCpu(state: MonitorState, now: MonoMs): Readonly<{ due: number; t
   };
 }
 
+/** What goes has been idle long enough, altogether, to pay for a resize. */
+function isWorthResize(
+  { config, desired, peaks, jumps, fraction }: MonitorState,
+  resource: "cpu" | "mem",
+  to: number,
+  now: MonoMs,
+): boolean {
+  const isCpu = resource === "cpu";
+  const policy = isCpu ? config.policy.cpu : config.policy.memory;
+  const level = (isCpu ? desired?.milliCpu : desired?.memBytes) ?? 0;
+  const perUnit = isCpu ? WHOLE_CPU_MILLI : GIB;
+  // What the window does not know any more has not been needed since the last growth.
+  const unseenMs = now - (jumps[resource].until - policy.jumpHoldMs);
+  const patience = isCpu && to < WHOLE_CPU_MILLI ? fraction.holdFactor : 1;
+  const idle = idleUnitSec(peaks[resource], { to, level, perUnit, unseenMs }, now);
+  return idle >= policy.worthUnitSec * patience;
+}
+
+/** What the hold and a recent jump leave. null when nothing was noted. */
+function releaseFrom(
+  { peaks, jumps }: MonitorState,
+  resource: "cpu" | "mem",
+  holdMs: number,
+  now: MonoMs,
+): Readonly<{ due: number; to: number }> | null {
+  const release = releaseOf(peaks[resource], now, holdMs);
+  const jump = jumps[resource];
+  if (release === null || now >= jump.until) return release;
+  return { due: Math.max(release.due, jump.to), to: Math.max(release.to, jump.to) };
+}
+
 /**
- * What was jumped to counts as needed: else the next sample, which needs less, would take it back.
+ * What was jumped to is kept for a moment: else the next sample, which needs less, would take it back.
  */
 function keepJump(
   state: MonitorState,
@@ -144,27 +178,30 @@ function keepJump(
   now: MonoMs,
 ): MonitorState {
   const { cpu, memory } = state.config.policy;
-  const holdMs = resource === "cpu" ? cpu.holdMs * state.fraction.holdFactor : memory.holdMs;
-  const peaks = { ...state.peaks, [resource]: addPeak(state.peaks[resource], to, now, holdMs) };
-  return { ...state, peaks };
+  const until = now + (resource === "cpu" ? cpu.jumpHoldMs : memory.jumpHoldMs);
+  return { ...state, jumps: { ...state.jumps, [resource]: { to, until } } };
 }
 
 /** Each fraction that held for long halves the extra patience again. */
 function noteFraction(state: MonitorState, milliCpu: number, now: MonoMs): MonitorState {
-  return { ...state, fraction: { ...state.fraction, releasedAt: now, milliCpu } };
+  const releasedMilli = (state.desired?.milliCpu ?? 0) - milliCpu;
+  return { ...state, fraction: { ...state.fraction, releasedAt: now, releasedMilli } };
 }
 
-/** Growing soon after a release to a fraction means that the release was a mistake. */
-function regret(state: MonitorState, now: MonoMs): MonitorState {
-  const { holdMs, regretMax, regretWithinMs } = state.config.policy.cpu;
-  const { fraction } = state;
+/**
+ * Growing again before the release has paid for its two resizes means that it was a mistake; and so does a burst that one
+ * core can serve, for longer: an idle guest has one or two a minute, and who follows each of them does so for ever.
+ */
+function regret(state: MonitorState, to: number, now: MonoMs): MonitorState {
+  const { regretMax, regretWithinMs, resizeUnitSec, regretSec } = state.config.policy.cpu;
+  const { releasedAt, releasedMilli, holdFactor } = state.fraction;
   if ((state.desired?.milliCpu ?? 0) >= WHOLE_CPU_MILLI) return state;
-  if (fraction.releasedAt === -Infinity) return state;
-  const soonMs = Math.max(regretWithinMs, 2 * holdMs * fraction.holdFactor);
-  const isSoon = now < fraction.releasedAt + soonMs;
-  const factor = isSoon ? fraction.holdFactor * 2 : fraction.holdFactor / 2;
-  const holdFactor = Math.min(Math.max(factor, 1), regretMax);
-  return { ...state, fraction: { releasedAt: -Infinity, milliCpu: 0, holdFactor } };
+  if (releasedAt === -Infinity) return state;
+  const paidAfterMs = ((2 * resizeUnitSec * 1000) / releasedMilli + regretSec) * 1000 * holdFactor;
+  const soonMs = to <= WHOLE_CPU_MILLI ? Math.max(regretWithinMs, paidAfterMs) : paidAfterMs;
+  const factor = now < releasedAt + soonMs ? holdFactor * 2 : holdFactor / 2;
+  const next = Math.min(Math.max(factor, 1), regretMax);
+  return { ...state, fraction: { releasedAt: -Infinity, releasedMilli: 0, holdFactor: next } };
 }
 
 function decideMemory(state: MonitorState, now: MonoMs): Result {
@@ -183,17 +220,20 @@ function decideMemory(state: MonitorState, now: MonoMs): Result {
     const isGrowth = need.needBytes > have;
     const most = state.session?.report?.max.memBytes ?? Infinity;
     // Room for what comes next is only asked for where there can be some; the need itself is told.
-    const jump = isGrowth ? Math.min(Math.max(need.aimBytes, have + step), most) : 0;
+    const isForCache = need.reason === "cache"; // nothing runs out: it grows by what it lacks
+    const isJump = isGrowth && !isForCache;
+    const jump = isJump ? Math.min(Math.max(need.aimBytes, have + step), most) : 0;
     const to = memCellUp(state, Math.max(jump, need.needBytes, need.safeBytes));
     const change = { resource: "mem", to, reason: need.reason, limit: "none" } as const;
     const [next, actions] = conclude(keepJump(state, "mem", to, now), change, now);
     return [isGrowth ? watchGrowth(next, now) : next, actions];
   }
   const floor = leastOf(state).memBytes;
-  const release = releaseOf(state.peaks.mem, now, policy.holdMs) ?? { due: level, to: level };
+  const holdMs = holdMsOf(state.holds.mem, policy);
+  const release = releaseFrom(state, "mem", holdMs, now) ?? { due: level, to: level };
   const to = Math.max(floor, release.to, memCellUp(state, need.safeBytes));
-  if (to >= level) return [state, []];
-  const isWorthIt = release.due <= level * (1 - policy.shedShare) || release.due <= floor;
+  if (Math.max(to, release.due) >= level) return [state, []];
+  const isWorthIt = isWorthResize(state, "mem", to, now);
   if (!isWorthIt || need.veto !== null || releaseObstacle(state, now) !== null) return [state, []];
   const limit = to === floor ? "bounds" : to > release.to ? "floor" : "none";
   return conclude(state, { resource: "mem", to, reason: "idle", limit }, now);

@@ -1,6 +1,7 @@
 // Everything the monitor's machine remembers. Deadlines are state; time is an argument elsewhere.
 import { type ScaleReason, type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
+import { initialHold, type HoldState } from "../policy/hold.ts";
 import { initialCpu, type CpuNeed, type CpuState } from "../policy/cpu.ts";
 import { initialMemory, type MemoryNeed, type MemoryState } from "../policy/memory.ts";
 import { initialReaction, type Reaction } from "../policy/reserve.ts";
@@ -62,6 +63,10 @@ export type MonitorState = Readonly<{
   memoryNeed: MemoryNeed | null;
   /** Needs of the last while, on the grid. Milli-vCPU and bytes. */
   peaks: Each<PeakWindow>;
+  /** How long they count, as learned. */
+  holds: Each<HoldState>;
+  /** What was jumped to is kept until then, whatever turns out to be needed. Milli-vCPU and bytes. */
+  jumps: Each<Readonly<{ to: number; until: MonoMs }>>;
   reaction: Reaction;
   /** What is wanted now. null until the first samples. */
   desired: Size | null;
@@ -71,7 +76,7 @@ export type MonitorState = Readonly<{
   neededAt: MonoMs;
   shortGrantAt: MonoMs;
   /** The last release to a fraction of a core, and by how much the next is held longer. */
-  fraction: Readonly<{ releasedAt: MonoMs; milliCpu: number; holdFactor: number }>;
+  fraction: Readonly<{ releasedAt: MonoMs; releasedMilli: number; holdFactor: number }>;
   /** CPUs the guest agreed to use no more than, until the size has followed. */
   consented: Readonly<{
     cpus: number;
@@ -100,6 +105,8 @@ export type MonitorState = Readonly<{
   }>;
 }>;
 
+const NO_JUMP = { to: 0, until: -Infinity } as const;
+
 export function initialMonitor(config: MonitorConfig, now: MonoMs): MonitorState {
   return {
     config,
@@ -112,12 +119,14 @@ export function initialMonitor(config: MonitorConfig, now: MonoMs): MonitorState
     cpuNeed: null,
     memoryNeed: null,
     peaks: { cpu: [], mem: [] },
+    holds: { cpu: initialHold(), mem: initialHold() },
+    jumps: { cpu: NO_JUMP, mem: NO_JUMP },
     reaction: initialReaction(),
     desired: null,
     reasons: { cpu: "start", mem: "start" },
     neededAt: now,
     shortGrantAt: -Infinity,
-    fraction: { releasedAt: -Infinity, milliCpu: 0, holdFactor: 1 },
+    fraction: { releasedAt: -Infinity, releasedMilli: 0, holdFactor: 1 },
     consented: null,
     unplug: null,
     onlineAsked: null,

@@ -1,11 +1,18 @@
 // Stories of one guest, told against a scripted agent in virtual time (testing/guest.ts).
 import { describe, expect, test } from "vitest";
-import { PRESETS } from "../policy/config.ts";
+import { PRESETS, type PolicyConfig } from "../policy/config.ts";
 import { monitorStatus } from "./status.ts";
 import { GIB, MIB, TestGuest, size } from "./testing/guest.ts";
 
 /** What a TCG machine was calibrated to: page-ins at most this fast. */
 const SLOW = { rMaxBytesPerSec: 200 * MIB, tReactStartMs: 400 };
+
+/** Nothing is learned: a unit is kept for exactly so long. */
+const FIXED_HOLDS: PolicyConfig = {
+  ...PRESETS.default,
+  cpu: { ...PRESETS.default.cpu, holdMs: 13_000, holdMinMs: 13_000, holdMaxMs: 13_000 },
+  memory: { ...PRESETS.default.memory, holdMs: 120_000, holdMinMs: 120_000, holdMaxMs: 120_000 },
+};
 
 function settled(config: ConstructorParameters<typeof TestGuest>[0] = SLOW): TestGuest {
   const guest = new TestGuest(config);
@@ -51,17 +58,17 @@ describe("memory", () => {
   });
 
   test("what was not needed for the hold is released, and not before", () => {
-    const guest = settled({ ...SLOW, policy: PRESETS.default });
+    const guest = settled({ ...SLOW, policy: FIXED_HOLDS });
     guest.allocatingUntilBytes = 1200 * MIB;
     guest.allocatingBytesPerSec = 400 * MIB;
-    guest.run(10_000);
+    guest.run(30_000); // what it jumped too far is given back by then
     const grown = monitorStatus(guest.state).ladder.desired?.memBytes ?? 0;
     expect(grown).toBeGreaterThan(1200 * MIB);
     guest.allocatingBytesPerSec = 0;
     guest.usedBytes = 80 * MIB;
-    guest.run(100_000);
+    guest.run(80_000);
     expect(monitorStatus(guest.state).ladder.desired?.memBytes).toBe(grown);
-    guest.run(40_000);
+    guest.run(60_000);
     expect(monitorStatus(guest.state).ladder.desired?.memBytes).toBe(512 * MIB);
     expect(guest.sizes.at(-1)?.reason).toBe("idle");
   });
@@ -107,7 +114,7 @@ describe("CPU", () => {
   });
 
   test("it is released after the hold, in one step", () => {
-    const guest = settled();
+    const guest = settled({ ...SLOW, policy: FIXED_HOLDS });
     guest.cpuDemand = 3;
     guest.run(5_000);
     guest.cpuDemand = 0.05;

@@ -8,6 +8,8 @@ export { type MonoMs };
 export type CpuSample = Readonly<{
   /** Time CPUs did something, summed over CPUs since boot. Neither steal nor iowait is in it. */
   busyMs: number;
+  /** Time CPUs had something to do and were not let, summed over CPUs since boot. Left out: this kernel does not tell. */
+  stolenMs?: number;
   /** Time runnable tasks waited, summed over CPUs. Falls when a CPU goes offline. */
   runDelayMs: number | null;
   /** Time in which at least one task waited for a CPU, since boot. */

@@ -14,13 +14,16 @@ export type CacheState = Readonly<{
    * Cache that was read back after it was dropped, and until when it is kept. It may grow the VM.
    */
   proven: Readonly<{ bytes: number; since: MonoMs; until: MonoMs }> | null;
+  /** How long the next proof counts, and when the last one ended: what is missed again is kept longer. */
+  holdMs: number;
+  lapsedAt: MonoMs;
   /** What a shrink leaves for the cache until it is known whether that is used. Bytes. */
   keptBytes: number;
   at: MonoMs | null;
 }>;
 
 export function initialCache(): CacheState {
-  return { proven: null, keptBytes: 0, at: null };
+  return { proven: null, holdMs: 0, lapsedAt: -Infinity, keptBytes: 0, at: null };
 }
 
 /** Bytes per second of cache that had been dropped and is read back, over the last second. */
@@ -47,31 +50,38 @@ export function learnCache(
   const sample = samples.at(-1)?.value;
   if (sample === undefined) return before;
   const fileBytes = Math.max(0, sample.cachedBytes - sample.shmemBytes);
-  const isShort = refaultBytesPerSec(samples, now) > policy.refaultBytesPerSec;
-  return {
-    proven: isShort ? raised(before, fileBytes, given, policy, now) : lapsed(before.proven, now),
-    keptBytes: isShort ? fileBytes : probed(before, fileBytes, given, policy, now),
-    at: now,
-  };
+  if (refaultBytesPerSec(samples, now) > policy.refaultBytesPerSec) {
+    return { ...raised(before, fileBytes, given, policy, now), keptBytes: fileBytes, at: now };
+  }
+  const keptBytes = probed(before, fileBytes, given, policy, now);
+  const hasLapsed = before.proven !== null && now >= before.proven.until;
+  if (!hasLapsed) return { ...before, keptBytes, at: now };
+  return { ...before, proven: null, lapsedAt: now, keptBytes, at: now };
 }
 
-/** One step more than there is now, one step at a time, and the hold begins anew. */
+/**
+ * One step more than there is now, one step at a time, and the hold begins anew. A cache that was let go and is missed
+ * soon after is kept twice as long the next time.
+ */
 function raised(
-  { proven }: CacheState,
+  before: CacheState,
   fileBytes: number,
   { toldBytes }: CacheGiven,
   policy: MemoryPolicy,
   now: MonoMs,
-): CacheState["proven"] {
-  const until = now + policy.cacheHoldMs;
+): CacheState {
+  const { proven } = before;
+  const isMissedAgain = proven === null && now < before.lapsedAt + before.holdMs;
+  const holdMs = isMissedAgain
+    ? Math.min(2 * before.holdMs, policy.cacheHoldMaxMs)
+    : proven === null
+      ? policy.cacheHoldMs
+      : before.holdMs;
+  const until = now + holdMs;
   const isTooSoon = proven !== null && now < proven.since + policy.cacheProbeEveryMs;
-  if (isTooSoon) return { ...proven, until };
+  if (isTooSoon) return { ...before, proven: { ...proven, until } };
   const bytes = Math.max(proven?.bytes ?? 0, fileBytes + policy.cacheStepShare * toldBytes);
-  return { bytes: Math.round(bytes), since: now, until };
-}
-
-function lapsed(proven: CacheState["proven"], now: MonoMs): CacheState["proven"] {
-  return proven !== null && now >= proven.until ? null : proven;
+  return { ...before, holdMs, proven: { bytes: Math.round(bytes), since: now, until } };
 }
 
 /**
@@ -88,7 +98,7 @@ function probed(
   if (before.at === null) return fileBytes;
   const perMs = (policy.cacheProbeShare * toldBytes) / policy.cacheProbeEveryMs;
   const fallen = before.keptBytes - perMs * (now - before.at);
-  const oneShrink = Math.ceil((policy.shedShare * toldBytes) / stepBytes) * stepBytes;
+  const oneShrink = Math.ceil((policy.cacheShrinkShare * toldBytes) / stepBytes) * stepBytes;
   const least = Math.min(fileBytes, toldBytes - bareBytes) - oneShrink;
   return Math.min(Math.max(fallen, least, 0), fileBytes);
 }

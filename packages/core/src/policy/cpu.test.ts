@@ -14,7 +14,8 @@ describe("the jump", () => {
     { name: "beyond, half of it counts", have: 1, runnable: 12, want: 6.5 },
     { name: "never above eight times", have: 1, runnable: 200, want: 8 },
     { name: "a quarter with one task", have: 0.25, runnable: 1, want: 1 },
-    { name: "a quarter with a crowd: one core first", have: 0.25, runnable: 6, want: 1 },
+    { name: "a quarter with a few: one core first", have: 0.25, runnable: 5, want: 1 },
+    { name: "a quarter with a crowd: as if it had one core", have: 0.25, runnable: 6, want: 4 },
     { name: "three quarters with two tasks", have: 0.75, runnable: 2, want: 1 },
     { name: "four with five tasks", have: 4, runnable: 5, want: 5 / 0.85 },
     { name: "four with forty", have: 4, runnable: 40, want: 22 },
@@ -66,8 +67,8 @@ const limited = (vcpus: number, cpuUsed: number | null, throttledShare = 0): Cpu
 
 describe("the need", () => {
   test.for([
-    { name: "idle", load: { busy: 0.05 }, given: have(1), need: 0.05 / 0.85, attack: false },
-    { name: "half busy", load: { busy: 0.5 }, given: have(1), need: 0.5 / 0.85, attack: false },
+    { name: "idle", load: { busy: 0.05 }, given: have(1), need: 0.05 / 0.95, attack: false },
+    { name: "half busy", load: { busy: 0.5 }, given: have(1), need: 0.5 / 0.95, attack: false },
     {
       name: "busy, nobody waits",
       load: { busy: 1, pressure: 0.05 },
@@ -79,7 +80,7 @@ describe("the need", () => {
       name: "waiting but not busy (throttled by something else)",
       load: { busy: 0.4, waiting: 2, pressure: 0.9 },
       given: have(1),
-      need: 0.4 / 0.85,
+      need: 0.4 / 0.95,
       attack: false,
     },
     {
@@ -114,14 +115,14 @@ describe("the need", () => {
       name: "a backup: everybody waits for the disk",
       load: { busy: 0.2, waiting: 0, pressure: 0, runnable: 1 },
       given: have(1),
-      need: 0.2 / 0.85,
+      need: 0.2 / 0.95,
       attack: false,
     },
     {
       name: "a quarter, ticks say full, the agent says little",
       load: { busy: 1, waiting: 0.6, pressure: 0.5 },
       given: limited(0.25, 0.12, 0.3),
-      need: 0.12 / 0.85,
+      need: 0.12 / 0.95,
       attack: false,
     },
     {
@@ -151,11 +152,72 @@ describe("the need", () => {
     expect(Math.max(...needs.slice(-4).map((one) => one.need))).toBeCloseTo(need, 6);
   });
 
+  const attackTimes = (waiting: number) => {
+    const { needs } = steady({ busy: 1, waiting, pressure: 1 }, have(1), 16, 100);
+    return needs.flatMap((need, index) => (need.isAttack ? [index * 100] : []));
+  };
+
   test("saturation must last for one more sample, and jumps are half a second apart", () => {
-    const { needs } = steady({ busy: 1, waiting: 2, pressure: 1 }, have(1), 16, 100);
-    const attacks = needs.flatMap((need, index) => (need.isAttack ? [index * 100] : []));
     // The first interval is seen at 100 ms, confirmed 200 ms later, and from there every 500 ms.
-    expect(attacks).toEqual([300, 800, 1300]);
+    expect(attackTimes(1)).toEqual([300, 800, 1300]);
+  });
+
+  test("a queue of several per CPU needs no second sample", () => {
+    expect(attackTimes(2)).toEqual([100, 600, 1100, 1600]);
+  });
+
+  test("within the band nothing moves: full is 95 %, and then it grows to 85 %", () => {
+    const need = (busy: number) => steady({ busy }, have(2)).needs.at(-1)?.need;
+    expect(need(1.89)).toBeCloseTo(1.89 / 0.95, 9);
+    expect(need(1.91)).toBeCloseTo(1.91 / 0.85, 9);
+  });
+
+  test("what is worth keeping is the use at 90 %, and not the work that a jump catches up with", () => {
+    const calm = steady({ busy: 0.5 }, have(1)).needs.at(-1);
+    expect(calm?.keep).toBeCloseTo(0.5 / 0.9, 9);
+    // 4 CPUs work for 400 ms after the jump, then one does.
+    let state = initialCpu();
+    let busyMs = 0;
+    const keeps: number[] = [];
+    for (let i = 0; i <= 20; i += 1) {
+      const now = 10_000 + i * 200;
+      const isSaturated = i <= 2;
+      const busy = isSaturated ? 1 : i <= 4 ? 4 : 1;
+      busyMs += busy * 200;
+      const sample: CpuSample = {
+        busyMs,
+        runDelayMs: isSaturated ? i * 800 : 1_600,
+        somePressureMs: isSaturated ? i * 200 : 400,
+        runnable: null,
+        onlineCount: isSaturated ? 1 : 4,
+        presentCount: 8,
+      };
+      const [next, need] = senseCpu(state, sample, have(isSaturated ? 1 : 4), policy, now);
+      state = next;
+      if (i > 4) keeps.push(need.keep);
+    }
+    expect(Math.max(...keeps)).toBeCloseTo(1 / 0.9, 6);
+  });
+
+  test("time that the host took counts as wanted", () => {
+    let state = initialCpu();
+    const needs: CpuNeed[] = [];
+    for (let ms = 0; ms <= 2_000; ms += 200) {
+      const sample: CpuSample = {
+        busyMs: ms, // one of two CPUs, the other is stolen
+        stolenMs: ms,
+        runDelayMs: 2 * ms,
+        somePressureMs: ms,
+        runnable: null,
+        onlineCount: 2,
+        presentCount: 8,
+      };
+      const [next, need] = senseCpu(state, sample, have(2), policy, 10_000 + ms);
+      state = next;
+      needs.push(need);
+    }
+    expect(needs.some((need) => need.isAttack)).toBe(true);
+    expect(needs.at(-1)?.byUse).toBeCloseTo(2 / 0.85, 9);
   });
 
   test("run delay falls when a CPU goes offline: nobody waits, rather than a negative number", () => {

@@ -27,6 +27,8 @@ export type CpuState = Readonly<{
 export type CpuNeed = Readonly<{
   /** vCPUs. */
   need: number;
+  /** What of it is worth keeping: the work that a jump catches up with is over soon. vCPUs. */
+  keep: number;
   isAttack: boolean;
   /** What the mean use and the run queue alone would ask for, vCPUs. */
   byUse: number;
@@ -39,6 +41,8 @@ const KEEP_MS = 1_500;
 /** About one interval at 5 Hz. Shorter ones are too coarse: the kernel counts ticks of 10 ms. */
 const SHORT_MS = 190;
 const LONG_MS = 1_000;
+/** After a jump: until it is there, what waited is done, and the long window has forgotten it. */
+const CATCH_UP_MS = 2_000;
 
 export function initialCpu(): CpuState {
   return { samples: [], saturatedSince: null, lastAttackAt: -Infinity };
@@ -56,14 +60,19 @@ export function senseCpu(
   const short = rates(samples, now, SHORT_MS);
   const long = rates(samples, now, LONG_MS);
   const { have, quota } = given;
-  const used = quota?.cpuUsed ?? long.busy;
+  const used = quota?.cpuUsed ?? long.wanted;
   const isShort = isSaturated(short, given, policy);
   const saturatedSince = isShort ? (state.saturatedSince ?? now) : null;
-  const isConfirmed = saturatedSince !== null && now >= saturatedSince + policy.confirmMs;
+  // A queue of several per CPU is no chance: it has cost more already than a look too many would.
+  const isSurge = short.waiting >= Math.max(policy.surgeTasks, policy.surgePerCpu * have);
+  const confirmMs = isSurge ? 0 : policy.confirmMs;
+  const isConfirmed = saturatedSince !== null && now >= saturatedSince + confirmMs;
   const isAttack = isConfirmed && now >= state.lastAttackAt + policy.attackPauseMs;
   const runnable = (quota?.cpuUsed ?? short.busy) + short.waiting;
 
-  const byUse = used / policy.busyTargetShare;
+  // Within the band nothing moves: it grows when it is nearly full, and then to where it has room.
+  const isFull = used > policy.busyLimitShare * have;
+  const byUse = used / (isFull ? policy.busyTargetShare : policy.busyLimitShare);
   const byQueue = isAttack ? jump(have, runnable, policy) : null;
   const inputs = {
     have,
@@ -78,13 +87,17 @@ export function senseCpu(
     saturatedSince,
     lastAttackAt: isAttack ? now : state.lastAttackAt,
   };
-  return [next, { need: Math.max(byUse, byQueue ?? 0), isAttack, byUse, byQueue, inputs }];
+  const need = Math.max(byUse, byQueue ?? 0);
+  const isCatchingUp = now < state.lastAttackAt + CATCH_UP_MS;
+  const kept = isCatchingUp ? Math.min(used, short.wanted) : used;
+  const keep = kept / policy.busyKeepShare;
+  return [next, { need, keep, isAttack, byUse, byQueue, inputs }];
 }
 
-/** Mean vCPUs in use over the last second, for judging a smaller size; null before two samples. */
+/** Mean vCPUs in use or kept from it over the last second, for judging a smaller size; null before two samples. */
 export function usedNow(state: CpuState, quota: QuotaView | null, now: MonoMs): number | null {
   if (state.samples.length < 2) return null;
-  return quota?.cpuUsed ?? rates(state.samples, now, LONG_MS).busy;
+  return quota?.cpuUsed ?? rates(state.samples, now, LONG_MS).wanted;
 }
 
 /**
@@ -96,16 +109,18 @@ export function usedNow(state: CpuState, quota: QuotaView | null, now: MonoMs): 
  */
 export function jump(have: number, runnable: number, policy: CpuPolicy): number {
   const all = runnable / policy.busyTargetShare;
-  const sure = Math.min(all, policy.jumpSure * have);
-  const half = Math.min(policy.jumpMax * have, have + (runnable - have) / 2);
-  const most = have < 1 ? 1 : all;
+  const isCrowd = runnable >= policy.crowdTasks;
+  const from = isCrowd ? Math.max(have, 1) : have;
+  const sure = Math.min(all, policy.jumpSure * from);
+  const half = Math.min(policy.jumpMax * from, have + (runnable - have) / 2);
+  const most = have < 1 && !isCrowd ? 1 : all;
   return Math.min(Math.max(2 * have, sure, half), all, most);
 }
 
 function isSaturated(short: Rates, { have, quota }: CpuGiven, policy: CpuPolicy): boolean {
   const full = policy.saturatedShare * have;
   if (quota === null || quota.cpuUsed === null) {
-    return short.busy >= full && short.pressure >= policy.pressureShare;
+    return short.wanted >= full && short.pressure >= policy.pressureShare;
   }
   // A throttled CPU loses ticks, or counts the pause as work, and whoever waits for its end counts
   // as waiting. So the node's word decides, unless more tasks wait than a pause could explain.
@@ -117,13 +132,15 @@ function isSaturated(short: Rates, { have, quota }: CpuGiven, policy: CpuPolicy)
 type Rates = Readonly<{
   /** CPUs kept busy on average. Δ busy time over Δ monotonic time. */
   busy: number;
+  /** The same, and those that the host kept for itself while they had work. */
+  wanted: number;
   /** Tasks that waited for a CPU, on average. */
   waiting: number;
   /** Share of the time in which somebody waited. */
   pressure: number;
 }>;
 
-const NOTHING: Rates = { busy: 0, waiting: 0, pressure: 0 };
+const NOTHING: Rates = { busy: 0, wanted: 0, waiting: 0, pressure: 0 };
 
 function rates(samples: Series<CpuSample>, now: MonoMs, windowMs: number): Rates {
   const first = entryAgo(samples, now, windowMs);
@@ -135,13 +152,15 @@ function rates(samples: Series<CpuSample>, now: MonoMs, windowMs: number): Rates
   // Counters jump when a saved machine is restored; nobody was busier than there were CPUs.
   const cpus = Math.max(first.value.onlineCount, last.value.onlineCount);
   const busy = Math.min(perMs(first.value.busyMs, last.value.busyMs) ?? 0, cpus);
+  const stolen = perMs(first.value.stolenMs ?? null, last.value.stolenMs ?? null) ?? 0;
+  const wanted = Math.min(busy + stolen, cpus);
   const counted = waitingByCount(samples, first.at, busy);
   const pressure = perMs(first.value.somePressureMs, last.value.somePressureMs);
   const runDelay = perMs(first.value.runDelayMs, last.value.runDelayMs);
   // Run delay is exact. Without it, pressure says how long somebody waited, and instant counts of
   // runnable tasks how many.
   const waiting = runDelay ?? Math.max(counted, (pressure ?? 0) * last.value.onlineCount);
-  return { busy, waiting, pressure: Math.min(1, pressure ?? (counted > 0 ? 1 : 0)) };
+  return { busy, wanted, waiting, pressure: Math.min(1, pressure ?? (counted > 0 ? 1 : 0)) };
 }
 
 function waitingByCount(samples: Series<CpuSample>, since: MonoMs, busy: number): number {

@@ -119,19 +119,23 @@ export function senseMemory(
   const taken = takenBytes(learned, sample, now);
   const sizeFor = (bytes: number) => Math.round(withKernel(bytes, kernel, toldBytes));
   const reserve = (more: number) => keptReserve(given.reserveBytes, kernel + taken + more, policy);
-  const room = (more: number) =>
-    Math.max((held + more) / policy.fillShare, taken + more) + reserve(more);
+  const base = (more: number) => Math.max((held + more) / policy.fillShare, taken + more);
+  // Cache is let go in an instant: it is a reserve too, and the larger of the two is enough.
+  const room = (more: number, cacheBytes: number) =>
+    base(more) + Math.max(reserve(more), cacheBytes);
 
   const lead = surgeBytes(learned, policy.leadMs, policy, now);
   const farther = surgeBytes(learned, policy.leadMs + policy.aheadMs, policy, now);
   const safeBytes = Math.round(held + kernel + policy.safetyBytes);
   const bareBytes = Math.max(fitBytes(learned, sample, given, policy, now), safeBytes);
-  const cache = learnCache(learned.cache, learned.samples, { ...given, bareBytes }, policy, now);
+  const emptyBytes = sizeFor(base(0));
+  const cacheGiven = { toldBytes, stepBytes: given.stepBytes, bareBytes: emptyBytes };
+  const cache = learnCache(learned.cache, learned.samples, cacheGiven, policy, now);
   const state: MemoryState = { ...learned, cache };
   const proven = cache.proven?.bytes ?? 0;
-  let needBytes = sizeFor(room(lead) + proven);
-  let aimBytes = sizeFor(room(farther) + proven);
-  const isForCache = needBytes > toldBytes && sizeFor(room(lead)) <= toldBytes;
+  let needBytes = sizeFor(room(lead, proven));
+  let aimBytes = sizeFor(room(farther, proven));
+  const isForCache = needBytes > toldBytes && sizeFor(room(lead, 0)) <= toldBytes;
   let reason: MemoryNeed["reason"] = isForCache ? "cache" : "memory";
   const overflow = emergencyBytes(state, sample, policy, now);
   if (overflow !== null) {
@@ -139,7 +143,7 @@ export function senseMemory(
     aimBytes = Math.max(aimBytes, needBytes);
     reason = "memory-emergency";
   }
-  const keepBytes = Math.max(needBytes, bareBytes + cache.keptBytes);
+  const keepBytes = Math.max(needBytes, bareBytes, emptyBytes + cache.keptBytes);
   const inputs = {
     heldBytes: held,
     takenBytes: taken,

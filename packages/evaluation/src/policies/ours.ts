@@ -5,7 +5,9 @@ import {
   MONITOR_DEFAULTS,
   MONITOR_TIMERS,
   monitorWakeAt,
+  PRESETS,
   stepMonitor,
+  withCalm,
   type CpuSample,
   type MemorySample,
   type MonitorAction,
@@ -14,9 +16,16 @@ import {
   type MonitorState,
   type PolicyConfig,
 } from "@selfscale/core";
-import { allocationFromSize, encodeFromAgent, type FromAgent, type Size } from "@selfscale/protocol";
+import {
+  allocationFromSize,
+  encodeFromAgent,
+  type FromAgent,
+  type Size,
+} from "@selfscale/protocol";
 import { CPU_STEP, MEM_STEP_GIB } from "../machine/profile.ts";
 import { type Observation, type Policy, type VmGiven, type Want } from "../policy.ts";
+import { UNIT_CPU, UNIT_GIB } from "../score.ts";
+import { nameWith, switchSpec, type SettingSpecs, type SettingsOf } from "./settings.ts";
 import { TICK_SEC, type LabSize } from "../workload.ts";
 
 const GIB = 1024 ** 3;
@@ -27,10 +36,25 @@ const LINK = 1;
 const CPU_NEWS = 0.05;
 const CPU_NEWS_TICKS = 1 / TICK_SEC;
 
-export type OursSettings = Readonly<{ name: string; policy: PolicyConfig }>;
+export const OURS_SETTINGS = {
+  calm: {
+    unit: "share",
+    default: 0.5,
+    min: 0,
+    max: 1,
+    help: "patience: 0 is the preset frugal, 1 the preset calm",
+  },
+  coupled: switchSpec(false, "CPU and memory in whole units of 0.25 vCPU and 1 GiB, together"),
+} as const satisfies SettingSpecs;
+
+/** Our monitor with its defaults, but for what is set. */
+export function oursPolicy(settings: SettingsOf<typeof OURS_SETTINGS>): Policy {
+  const name = nameWith("ours", OURS_SETTINGS, settings);
+  return monitorPolicy(name, withCalm(PRESETS.default, settings.calm), settings.coupled === 1);
+}
 
 /** The policy of our monitor, with these numbers. */
-export function ours({ name, policy }: OursSettings): Policy {
+export function monitorPolicy(name: string, policy: PolicyConfig, isCoupled = false): Policy {
   const config: MonitorConfig = {
     ...MONITOR_DEFAULTS,
     policy,
@@ -42,10 +66,18 @@ export function ours({ name, policy }: OursSettings): Policy {
   };
   return {
     name,
-    isCoupled: false,
+    isCoupled,
     start: (vm) => {
       const guest = new MonitoredGuest(config, vm);
-      return { decide: (seen, want) => guest.decide(seen, want), startSize: null };
+      const wish: Want = { cpu: 0, memGib: 0 };
+      const decide = (seen: Readonly<Observation>, want: Want) => {
+        guest.decide(seen, wish);
+        if (wish.cpu === 0) return; // nothing said yet
+        const units = Math.max(Math.ceil(wish.cpu / UNIT_CPU), Math.ceil(wish.memGib / UNIT_GIB));
+        want.cpu = isCoupled ? units * UNIT_CPU : wish.cpu;
+        want.memGib = isCoupled ? units * UNIT_GIB : wish.memGib;
+      };
+      return { decide, startSize: null };
     },
   };
 }
@@ -55,6 +87,7 @@ class MonitoredGuest {
   #state: MonitorState;
   readonly #vm: VmGiven;
   #busyMs = 0;
+  #stolenMs = 0;
   #runDelayMs = 0;
   #cpuPressureMs = 0;
   #memPressureMs = 0;
@@ -88,6 +121,10 @@ class MonitoredGuest {
   #count(seen: Readonly<Observation>): void {
     const waiting = Math.max(0, seen.runnable - seen.busyCpus);
     this.#busyMs += seen.busyCpus * TICK_MS;
+    // A CPU that has work and is not let: as much as is taken, and no more than is wanted.
+    const wanted = Math.min(seen.cpu, seen.runnable);
+    this.#stolenMs +=
+      Math.max(0, Math.min(seen.stealShare * seen.cpu, wanted - seen.busyCpus)) * TICK_MS;
     this.#runDelayMs += waiting * TICK_MS;
     this.#cpuPressureMs += seen.cpuPressureShare * TICK_MS;
     this.#memPressureMs += seen.memPressureShare * TICK_MS;
@@ -98,6 +135,7 @@ class MonitoredGuest {
     const cpus = Math.ceil(seen.cpu - 1e-9);
     return {
       busyMs: this.#busyMs,
+      stolenMs: this.#stolenMs,
       runDelayMs: this.#runDelayMs,
       somePressureMs: this.#cpuPressureMs,
       runnable: null,
@@ -177,5 +215,8 @@ function perform(action: MonitorAction, desired: Size | null, want: Want): void 
 }
 
 function allocation({ cpu, memGib }: LabSize) {
-  return allocationFromSize({ milliCpu: Math.round(cpu * 1000), memBytes: Math.round(memGib * GIB) });
+  return allocationFromSize({
+    milliCpu: Math.round(cpu * 1000),
+    memBytes: Math.round(memGib * GIB),
+  });
 }

@@ -5,6 +5,7 @@ import { AUTOPILOT_SETTINGS, autopilotPolicy } from "./autopilot.ts";
 import { DRAFT_MONITOR_SETTINGS, draftMonitorPolicy } from "./draft-monitor.ts";
 import { nearestName } from "./near-name.ts";
 import { NEON_SETTINGS, neonPolicy } from "./neon.ts";
+import { OURS_SETTINGS, oursPolicy } from "./ours.ts";
 import { SENPAI_SETTINGS, senpaiPolicy } from "./senpai.ts";
 import {
   defaultsOf,
@@ -40,8 +41,12 @@ function entry<Specs extends SettingSpecs>(
   return { name, help, settings, make: (values) => make(values as SettingsOf<Specs>) };
 }
 
-/** In the order of the tables. `ours` and `clairvoyant` belong here too, first and last. */
+/** In the order of the tables. The clairvoyant is no policy but a reference: ../run.ts. */
 export const POLICIES: readonly PolicyEntry[] = [
+  entry("ours", "our monitor as it ships", OURS_SETTINGS, (settings) => {
+    const policy = oursPolicy(settings);
+    return () => policy;
+  }),
   entry("neon", "the deployed agent and its monitor", NEON_SETTINGS, (settings) => {
     const policy = neonPolicy(settings);
     return () => policy;

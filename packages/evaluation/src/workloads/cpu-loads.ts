@@ -30,7 +30,7 @@ export function paintSpikes(canvas: Canvas): void {
   canvas.parallelism.fill(32);
   const { random, ticks } = canvas;
   // One benchmark at a time.
-  for (let at = random.exponential(180); at < ticks * TICK_SEC; ) {
+  for (let at = random.exponential(180); at < ticks * TICK_SEC;) {
     const cores = random.between(1, 7);
     const lastsSec = random.between(5, 60);
     during(canvas, at, lastsSec, (tick) => {

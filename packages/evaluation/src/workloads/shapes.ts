@@ -1,6 +1,13 @@
 // Pieces that synthetic workloads are made of.
 import { logNormalNoise, Random } from "../random.ts";
-import { blank, NO_TROUBLE, TICK_SEC, type Blank, type LabSize, type Workload } from "../workload.ts";
+import {
+  blank,
+  NO_TROUBLE,
+  TICK_SEC,
+  type Blank,
+  type LabSize,
+  type Workload,
+} from "../workload.ts";
 
 export const MIB_PER_GIB = 1024;
 export const HOUR_SEC = 3_600;
