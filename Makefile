@@ -1,7 +1,7 @@
 # The only entry point; CI calls the same targets. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench fuzz clean
+.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench calibrate fuzz clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
@@ -53,6 +53,9 @@ demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metri
 
 bench: setup build ## measure, and print the figures with the machine they came from
 	@node --import tsx test-e2e/bench/main.ts $(ARGS)
+
+calibrate: setup build ## measure the machine model of the laboratory on a real guest, and keep it (ARGS=--quick: only look)
+	@node --import tsx test-e2e/calibrate/main.ts $(ARGS)
 
 record-fixtures: setup build ## record conversations of this release, to be replayed by later ones (ARGS=--replace: anew)
 	@node --import tsx test-e2e/compat/record/main.ts $(ARGS)

@@ -10,6 +10,14 @@ export {
   type Sample,
   type SamplePair,
 } from "./bootstrap.ts";
+export { actuatorOf } from "./calibration/actuator.ts";
+export { TCG_CALIBRATION } from "./calibration/tcg.ts";
+export {
+  type Calibration,
+  type MemoryStep,
+  type Spread,
+  type Unplugs,
+} from "./calibration/types.ts";
 export { ACTUATORS, type ActuatorName, type ActuatorProfile } from "./machine/profile.ts";
 export { type Machine } from "./machine/machine.ts";
 export {
