@@ -1,7 +1,7 @@
 // The recorded conversations of each release, connection by connection.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readRecordings, type App, type RecordedEvent } from "@selfscale/recording";
+import { isLinkEvent, readRecordings, type App, type LinkEvent } from "@selfscale/recording";
 
 /** One thing that happened on one connection. */
 export type Moment = Readonly<{ atMs: number }> &
@@ -41,7 +41,7 @@ export function conversationsIn(name: string, text: string): readonly Conversati
   return readRecordings(text).flatMap(({ header: { app }, events }) => {
     const links = new Map<string, Moment[]>();
     for (const event of events) {
-      if (event.kind === "lost") throw new Error(`${name} has a hole: it is no good as a fixture`);
+      if (!isLinkEvent(event)) throw new Error(`${name} has a hole: it is no good as a fixture`);
       const link = `${event.vm ?? ""} link ${event.link}`.trim();
       const moments = links.get(link) ?? [];
       links.set(link, [...moments, momentOf(app, event)]);
@@ -55,7 +55,7 @@ export function conversationsIn(name: string, text: string): readonly Conversati
   });
 }
 
-function momentOf(app: App, event: Exclude<RecordedEvent, { kind: "lost" }>): Moment {
+function momentOf(app: App, event: Readonly<{ atMs: number }> & LinkEvent): Moment {
   const { atMs } = event;
   const other = app === "agent" ? "monitor" : "agent";
   switch (event.kind) {

@@ -23,6 +23,10 @@ test.for([
     want: run({ tlsCert: "c", tlsKey: "k", tlsClientCa: "ca" }),
   },
   { args: "--record /run/talk.jsonl", want: run({ record: "/run/talk.jsonl" }) },
+  {
+    args: "--shadow demo --record t --record-samples-every-ms 500",
+    want: run({ shadow: "demo", record: "t", recordSamplesEveryMs: "500" }),
+  },
   { args: "status", want: { kind: "status", socketPath: DEFAULT_STATUS_SOCKET, isJson: false } },
   { args: "status --json --status /x", want: { kind: "status", socketPath: "/x", isJson: true } },
   { args: "--version", want: { kind: "print", text: `${VERSION}\n` } },
@@ -64,7 +68,9 @@ test("--help names every option", () => {
     "--tls-key",
     "--tls-client-ca",
     "--require-auth",
+    "--shadow",
     "--record",
+    "--record-samples-every-ms",
     "--log-level",
     "--version",
   ]) {

@@ -22,7 +22,9 @@ export type Settings = Readonly<
     tlsKey: string;
     tlsClientCa: string;
     requireAuth: true;
+    shadow: string;
     record: string;
+    recordSamplesEveryMs: string;
     logLevel: string;
   }>
 >;
@@ -49,7 +51,9 @@ Options (each but --config is also a key of the file; the command line wins):
   --tls-key FILE                 its private key
   --tls-client-ca FILE           ask agents for a certificate issued by one in this file
   --require-auth                 refuse to start without a token or a client CA
+  --shadow default|demo          a second policy beside the live one, without effect: see status
   --record FILE                  write down every frame; at most two files of 8 MiB
+  --record-samples-every-ms MS   there also what is measured, 250 or more apart
   --log-level LEVEL              debug, info, warn or error                      [info]
   --help, --version
 `;
@@ -66,7 +70,9 @@ const OPTIONS = {
   "tls-key": { type: "string" },
   "tls-client-ca": { type: "string" },
   "require-auth": { type: "boolean" },
+  shadow: { type: "string" },
   record: { type: "string" },
+  "record-samples-every-ms": { type: "string" },
   "log-level": { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -109,7 +115,9 @@ function settingsOf(values: Partial<Record<keyof typeof OPTIONS, string | boolea
     tlsKey: values["tls-key"],
     tlsClientCa: values["tls-client-ca"],
     requireAuth: values["require-auth"],
+    shadow: values.shadow,
     record: values.record,
+    recordSamplesEveryMs: values["record-samples-every-ms"],
     logLevel: values["log-level"],
   };
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));

@@ -1,11 +1,14 @@
 // The whole monitor in this process, on a pretended machine, spoken to by real websockets.
 import { PRESETS } from "@selfscale/core";
 import { decodeFromMonitor } from "@selfscale/protocol";
+import { readRecordings } from "@selfscale/recording";
+import fs from "node:fs";
 import path from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Config } from "./config/load.ts";
 import { Monitor } from "./monitor.ts";
+import { formatStatus } from "./shell/status.ts";
 import { blocksBytes, FakeMachine } from "./testing/machine.ts";
 import { Peer } from "./testing/peer.ts";
 import { until } from "./testing/until.ts";
@@ -39,7 +42,9 @@ async function start(change: Partial<Config> = {}, timers: Record<string, number
     token: null,
     tls: null,
     requireAuth: false,
+    shadow: null,
     record: null,
+    recordSamplesEveryMs: null,
     logLevel: "info",
     policy: PRESETS.demo,
     cpuEveryMs: 50,
@@ -272,6 +277,40 @@ describe("what it tells", () => {
       links: { opened: 1, takeovers: 0 },
       missing: [path.join(machine.roots.proc, "schedstat")],
     });
+  });
+
+  test("a shadow and samples: in the status, and in the recording", async () => {
+    const record = path.join(machine.dir, "talk.jsonl");
+    const { demo } = PRESETS;
+    const eager = { ...demo, memory: { ...demo.memory, reserveMaxBytes: 1024 * MIB } };
+    const shadow = {
+      preset: "default" as const,
+      policy: { ...eager, memory: { ...eager.memory, reserveMinBytes: 1024 * MIB } },
+    };
+    const { port } = await start({ shadow, record, recordSamplesEveryMs: 250 });
+    const peer = await Peer.shake(port, V2);
+    peer.ws.send(report());
+    const differing = await until("they differ", () => {
+      const { shadow: seen } = monitor.status();
+      return seen?.differs === true ? seen : null;
+    });
+    expect(differing).toMatchObject({ preset: "default", levels: { live: { milliCpu: 1000 } } });
+    expect(differing.levels?.shadow.memBytes).toBeGreaterThan(1024 * MIB);
+    const lines = formatStatus(monitor.status()).split("\n");
+    expect(lines.find((line) => line.startsWith("shadow"))).toMatch(
+      /^shadow +default: 1 vCPU, \d+ MiB where live is 1 vCPU, 512 MiB, for \d+ s$/,
+    );
+    const events = await until("two samples are written", () => {
+      const seen = readRecordings(fs.readFileSync(record, "utf8"))[0]?.events ?? [];
+      return seen.filter(({ kind }) => kind === "sample").length >= 2 ? seen : null;
+    });
+    const samples = events.filter((event) => event.kind === "sample");
+    expect(samples[0]).toMatchObject({ cpu: { onlineCount: 1 }, mem: { totalBytes: 404 * MIB } });
+    expect((samples[1]?.atMs ?? 0) - (samples[0]?.atMs ?? 0)).toBeGreaterThan(200);
+    const { levels } = differing;
+    expect(events).toContainEqual(
+      expect.objectContaining({ kind: "shadow", preset: "default", ...levels }),
+    );
   });
 
   test("metrics: the five names that version-1 agents need, and our own", async () => {

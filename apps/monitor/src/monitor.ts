@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import {
   type CpuSample,
   initialMonitor,
+  initialShadow,
   type MemorySample,
   MONITOR_DEFAULTS,
   type MonitorAction,
@@ -21,8 +22,10 @@ import { Hands } from "./shell/hands.ts";
 import { hostMetrics } from "./shell/host-metrics.ts";
 import { Journal } from "./shell/journal.ts";
 import { LinkServer } from "./shell/link-server.ts";
-import { MonitorLoop } from "./shell/loop.ts";
+import { MonitorLoop, type Witness } from "./shell/loop.ts";
 import { MetricsServer } from "./shell/metrics-server.ts";
+import { SampleTape } from "./shell/sample-tape.ts";
+import { ShadowWatch } from "./shell/shadow-watch.ts";
 import { type Status } from "./shell/status.ts";
 import { StatusServer } from "./shell/status-server.ts";
 import { Tls } from "./shell/tls.ts";
@@ -47,6 +50,7 @@ export class Monitor {
   readonly #sensors: MachineSensors;
   readonly #hands: Hands;
   readonly #journal: Journal;
+  readonly #shadow: ShadowWatch | null;
   readonly #loop: MonitorLoop;
   readonly #links: LinkServer;
   readonly #metrics: MetricsServer;
@@ -66,7 +70,9 @@ export class Monitor {
     });
     this.#hands = new Hands(roots, this.#sensors, log);
     this.#journal = new Journal(log);
-    this.#loop = this.#createLoop();
+    const core = this.#coreConfig();
+    this.#shadow = this.#createShadow(core);
+    this.#loop = this.#createLoop(core);
     this.#links = this.#createLinks();
     this.#metrics = new MetricsServer(() =>
       hostMetrics({
@@ -124,6 +130,7 @@ export class Monitor {
       machine: this.#identity,
       pageIn: this.#pageIn,
       monitor: monitorStatus(this.#loop.state, performance.now()),
+      shadow: this.#shadow?.status(performance.now()) ?? null,
       links: this.#links.counts(),
       missing: this.#missing,
       decisions: this.#journal.decisions(),
@@ -140,16 +147,32 @@ export class Monitor {
     return await recording.Recorder.start({ file, app: "monitor", release: VERSION, log });
   }
 
-  #createLoop(): MonitorLoop {
-    const { policy, probeScaleRequest, cpuEveryMs, memoryEveryMs } = this.#config;
-    const { log, timers, onCrash } = this.#ground;
-    const core: MonitorConfig = {
+  #coreConfig(): MonitorConfig {
+    const { policy, probeScaleRequest } = this.#config;
+    return {
       ...MONITOR_DEFAULTS,
       policy,
       probeScaleRequest,
       rMaxBytesPerSec: this.#pageIn.maxBytesPerSec,
-      timers: { ...MONITOR_DEFAULTS.timers, ...timers },
+      timers: { ...MONITOR_DEFAULTS.timers, ...this.#ground.timers },
     };
+  }
+
+  #createShadow(core: MonitorConfig): ShadowWatch | null {
+    const { shadow } = this.#config;
+    if (shadow === null) return null;
+    const { preset, policy } = shadow;
+    return new ShadowWatch({
+      preset,
+      initial: initialShadow({ ...core, policy }, performance.now()),
+      onDifference: (levels) => this.#recorder?.tell({ kind: "shadow", preset, ...levels }),
+      log: this.#ground.log,
+    });
+  }
+
+  #createLoop(core: MonitorConfig): MonitorLoop {
+    const { cpuEveryMs, memoryEveryMs } = this.#config;
+    const { log, onCrash } = this.#ground;
     const world = {
       now: () => performance.now(),
       readMemory: (now: number, isFull: boolean): MemorySample | null =>
@@ -162,7 +185,20 @@ export class Monitor {
       },
     };
     const initial = initialMonitor(core, world.now());
-    return new MonitorLoop(world, initial, { cadence: { memoryEveryMs, cpuEveryMs }, log });
+    const cadence = { memoryEveryMs, cpuEveryMs };
+    return new MonitorLoop(world, initial, { cadence, log, witnesses: this.#witnesses() });
+  }
+
+  #witnesses(): Witness[] {
+    const { record, recordSamplesEveryMs: everyMs } = this.#config;
+    const witnesses: Witness[] = [];
+    const shadow = this.#shadow;
+    if (shadow !== null) witnesses.push((live, event, now) => shadow.observe(live, event, now));
+    if (record !== null && everyMs !== null) {
+      const tape = new SampleTape(everyMs, (sample) => this.#recorder?.tell(sample));
+      witnesses.push((live, event, now) => tape.observe(live, event, now));
+    }
+    return witnesses;
   }
 
   #createLinks(): LinkServer {

@@ -47,6 +47,14 @@ export {
   type MonitorConfig,
   type MonitorTimers,
 } from "./monitor/config.ts";
+export {
+  initialShadow,
+  shadowStatus,
+  stepShadow,
+  type Shadow,
+  type ShadowLevels,
+  type ShadowStatus,
+} from "./monitor/shadow.ts";
 export { initialMonitor, type MonitorState } from "./monitor/state.ts";
 export { monitorStatus, type MonitorStatus } from "./monitor/status.ts";
 export { monitorWakeAt, stepMonitor } from "./monitor/step.ts";

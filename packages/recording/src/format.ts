@@ -1,6 +1,8 @@
 // The file: JSON lines, a header first, then events in the order in which they happened. Fields are added, never renamed;
 // readers pass over kinds and fields that they do not know. docs/recording.md shows it.
 
+import { ownFields, type OwnEvent } from "./measured.ts";
+
 /** A reader takes this and older ones. Raised only when an old reader would misunderstand. */
 export const FORMAT_VERSION = 1;
 
@@ -50,7 +52,12 @@ export type LinkEvent = Place &
 export type Lost = Readonly<{ kind: "lost"; count: number }>;
 
 /** `atMs`: monotonic milliseconds since the recorder started. */
-export type RecordedEvent = Readonly<{ atMs: number }> & (LinkEvent | Lost);
+export type RecordedEvent = Readonly<{ atMs: number }> & (LinkEvent | OwnEvent | Lost);
+
+/** Whether it happened on a connection. */
+export function isLinkEvent(event: RecordedEvent): event is Readonly<{ atMs: number }> & LinkEvent {
+  return "link" in event;
+}
 
 export function headerLine(header: Header): string {
   const { app, release, startedAt, pid, part } = header;
@@ -62,6 +69,7 @@ export function headerLine(header: Header): string {
 export function eventLine(event: RecordedEvent): string {
   const atMs = Math.round(event.atMs * 10) / 10;
   if (event.kind === "lost") return line({ atMs, kind: event.kind, count: event.count });
+  if (!isLinkEvent(event)) return line({ atMs, ...ownFields(event) });
   const { vm, link, kind } = event;
   const place = { atMs, ...(vm === null ? {} : { vm }), link, kind };
   switch (kind) {

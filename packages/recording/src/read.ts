@@ -1,6 +1,7 @@
 // Reads a recording, of this release or another: what it does not know it passes over, what was torn by a kill or a full
 // disk too.
 import { FORMAT_VERSION, HEADER_KIND, type Header, type RecordedEvent } from "./format.ts";
+import { readOwn } from "./measured.ts";
 
 /** One file's worth: what one run of an app wrote until it was rotated. */
 export type Recording = Readonly<{
@@ -82,6 +83,10 @@ function readEvent(fields: Fields): RecordedEvent | null {
   const { atMs, kind, link, count, vm } = fields;
   if (typeof atMs !== "number") return null;
   if (kind === "lost") return typeof count === "number" ? { atMs, kind, count } : null;
+  if (kind === "sample" || kind === "shadow") {
+    const own = readOwn(fields);
+    return own === null ? null : { atMs, ...own };
+  }
   if (typeof link !== "number") return null;
   const place = { atMs, vm: typeof vm === "string" ? vm : null, link };
   switch (kind) {

@@ -4,6 +4,7 @@ import { performance } from "node:perf_hooks";
 import { withoutCredentials } from "./address.ts";
 import { RecordingFile, RecordingRefusedError } from "./file.ts";
 import { eventLine, type App, type LinkEvent } from "./format.ts";
+import { type OwnEvent } from "./measured.ts";
 import { newTape, type Tape } from "./tape.ts";
 
 /** A file's size before it is rotated; with the older part twice this is on disk. */
@@ -87,6 +88,11 @@ export class Recorder {
     return newTape({ vm, link }, peer, (event) => this.#note(event));
   }
 
+  /** What the app itself has to tell, on no connection in particular. */
+  tell(event: OwnEvent): void {
+    this.#note(event);
+  }
+
   /** Writes what waits, and lets go of the file. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -101,7 +107,7 @@ export class Recorder {
     await this.#file.close().catch(() => undefined);
   }
 
-  #note(event: LinkEvent): void {
+  #note(event: LinkEvent | OwnEvent): void {
     if (this.#isStopped) return;
     const isFull = this.#waitingChars > this.#options.maxWaitingChars;
     if (isFull || this.#options.now() < this.#failedAt + RETRY_AFTER_MS) {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { type VmEvent } from "@selfscale/core";
-import { readRecordings, Recorder, type RecordedEvent } from "@selfscale/recording";
+import { isLinkEvent, readRecordings, Recorder, type RecordedEvent } from "@selfscale/recording";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { startMonitor } from "../testing/monitor.ts";
 import { makeTempDir } from "../testing/temp-dir.ts";
@@ -60,7 +60,7 @@ test("opening, frames of both sides whatever they hold, and how it ended", async
   await until("an open link", () => events.some(({ kind }) => kind === "link-opened"));
   link.send(1, '{"min":1,"max":2}');
   await until("its end", () => events.some(({ kind }) => kind === "link-closed"));
-  const all = (await recorded()).filter((event) => event.kind !== "lost" && event.link === 1);
+  const all = (await recorded()).filter((event) => isLinkEvent(event) && event.link === 1);
   expect(all).toMatchObject([
     { ...first, kind: "opened", peer: monitor.url },
     { ...first, kind: "frame", way: "out", text: '{"min":1,"max":2}', isBinary: false },

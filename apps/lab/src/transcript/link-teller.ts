@@ -1,5 +1,5 @@
 // One connection's part of the story.
-import { type App, type RecordedEvent } from "@selfscale/recording";
+import { type App, type LinkEvent as Happened } from "@selfscale/recording";
 import { messageOf, type Heard } from "./understand.ts";
 import { quote, sayMs } from "./units.ts";
 import { sayFromAgent, sayFromMonitor, sayRange, sayReply } from "./words.ts";
@@ -19,7 +19,7 @@ export type Line = {
   readonly raw: string | null;
 };
 
-type LinkEvent = Exclude<RecordedEvent, { kind: "lost" }>;
+type LinkEvent = Readonly<{ atMs: number }> & Happened;
 type Report = Parameters<typeof sayFromAgent>[1];
 /** Health checks that are told in one line. */
 type Fold = { readonly line: Line; count: number; lastAtMs: number; slowestMs: number };

@@ -53,3 +53,44 @@ test("an answer is told from another message with its number", () => {
   ]);
   expect(heard[0]?.answer).toBe(heard[3]);
 });
+
+test("where a second policy would want another size; what was measured is no part of the story", () => {
+  const header = { app: "monitor", release: "0.1.0", startedAt: "now", pid: 1, part: 1 } as const;
+  const level = (milliCpu: number, mib: number) => ({ milliCpu, memBytes: mib * 1024 ** 2 });
+  const events: RecordedEvent[] = [
+    {
+      atMs: 1,
+      kind: "shadow",
+      preset: "demo",
+      live: level(2_500, 1024),
+      shadow: level(1_000, 640),
+    },
+    {
+      ...{ atMs: 2, kind: "sample" },
+      cpu: {
+        ...{ busyMs: 1, runDelayMs: null, somePressureMs: null, runnable: null },
+        ...{ onlineCount: 1, presentCount: 1 },
+      },
+      mem: {
+        ...{ totalBytes: 1, availableBytes: 1, cachedBytes: 1, swapTotalBytes: 0 },
+        ...{ swapFreeBytes: 0, anonBytes: 1, shmemBytes: 0, somePressureMs: null },
+        ...{ counters: null, blocks: null },
+      },
+    },
+    {
+      atMs: 2_000,
+      kind: "shadow",
+      preset: "demo",
+      live: level(1_000, 640),
+      shadow: level(1_000, 640),
+    },
+  ];
+  const recording = { header, events, skippedLines: 0, isTorn: false };
+  expect(showStories(tellStories([recording], EVERYTHING))).toBe(
+    "Recorded by the monitor, release 0.1.0, process 1, from now.\n" +
+      "   +0.001  shadow demo: would want 1 vCPU, 640 MiB, where the live policy wants 2.5 vCPU, 1 GiB\n" +
+      "   +2.000  shadow demo: both want 1 vCPU, 640 MiB again\n",
+  );
+  const ofLink = tellStories([recording], { ...EVERYTHING, link: 1 });
+  expect(ofLink[0]?.lines).toEqual([]);
+});

@@ -1,7 +1,15 @@
 // From recorded events to a story. Pure: the same recording, the same lines.
-import { type App, type Header, type RecordedEvent, type Recording } from "@selfscale/recording";
+import {
+  isLinkEvent,
+  type App,
+  type Header,
+  type RecordedEvent,
+  type Recording,
+  type ShadowEvent,
+} from "@selfscale/recording";
 import { LinkTeller, type Line } from "./link-teller.ts";
 import { understand } from "./understand.ts";
+import { sayCpu, sayBytes } from "./units.ts";
 
 /** What one run of an app recorded, its parts put together. */
 export type Story = Readonly<{
@@ -43,14 +51,17 @@ function runsOf(recordings: readonly Recording[]): Run[] {
   return runs;
 }
 
+type Unlinked = Exclude<RecordedEvent, { link: number }>;
+
 function tell(app: App, events: readonly RecordedEvent[], choice: Choice): readonly Line[] {
   const heard = understand(app, events);
   const tellers = new Map<string, LinkTeller>();
   const lines: Line[] = [];
   for (const event of events) {
-    if (event.kind === "lost") {
-      const text = `${event.count} events are missing here: they could not be written`;
-      lines.push({ atMs: event.atMs, vm: null, link: null, between: null, text, raw: null });
+    if (!isLinkEvent(event)) {
+      const text = sayUnlinked(event, choice);
+      const nowhere = { vm: null, link: null, between: null, raw: null };
+      if (text !== null) lines.push({ atMs: event.atMs, ...nowhere, text });
       continue;
     }
     if (choice.vm !== null && event.vm !== choice.vm) continue;
@@ -61,6 +72,23 @@ function tell(app: App, events: readonly RecordedEvent[], choice: Choice): reado
     teller.tell(event, heard.get(event) ?? null);
   }
   return lines;
+}
+
+/** null: it is not part of the story. Measurements are for a replay. */
+function sayUnlinked(event: Unlinked, { vm, link }: Choice): string | null {
+  if (event.kind === "lost") {
+    return `${event.count} events are missing here: they could not be written`;
+  }
+  const isAsked = vm === null && link === null;
+  return event.kind === "shadow" && isAsked ? sayShadow(event) : null;
+}
+
+function sayShadow({ preset, live, shadow }: ShadowEvent): string {
+  const say = ({ milliCpu, memBytes }: ShadowEvent["live"]) =>
+    `${sayCpu(milliCpu / 1000)}, ${sayBytes(memBytes)}`;
+  const isSame = live.milliCpu === shadow.milliCpu && live.memBytes === shadow.memBytes;
+  if (isSame) return `shadow ${preset}: both want ${say(live)} again`;
+  return `shadow ${preset}: would want ${say(shadow)}, where the live policy wants ${say(live)}`;
 }
 
 function remarksOn(parts: Run): string[] {

@@ -9,7 +9,7 @@ import {
   type HandshakeReply,
   type VersionRange,
 } from "@selfscale/protocol";
-import { type App, type RecordedEvent, type Recording } from "@selfscale/recording";
+import { isLinkEvent, type App, type RecordedEvent, type Recording } from "@selfscale/recording";
 
 export type FrameEvent = Extract<RecordedEvent, { kind: "frame" }>;
 
@@ -58,7 +58,7 @@ export function understand(
   const links = new Map<string, LinkReader>();
   const heard = new Map<RecordedEvent, Heard>();
   for (const event of events) {
-    if (event.kind === "lost") continue;
+    if (!isLinkEvent(event)) continue;
     const key = `${event.vm ?? ""} ${event.link}`;
     const reader = links.get(key) ?? new LinkReader();
     links.set(key, reader);

@@ -166,12 +166,23 @@ describe("one message with file, line, path, value and what was expected", () =>
         '--metrics-listen: ":9100" is not accepted: expected ADDRESS:PORT, such as 0.0.0.0:10301 or [::1]:10301',
     },
     {
+      settings: { shadow: "fast" },
+      problem: expect.stringMatching(
+        /^--shadow: "fast" is not accepted: expected one of default, demo/,
+      ) as unknown,
+    },
+    {
+      settings: { recordSamplesEveryMs: "100" },
+      problem:
+        '--record-samples-every-ms: "100" is not accepted: expected a whole number of milliseconds from 250 to 86400000',
+    },
+    {
       settings: { requireAuth: true as const },
       problem:
         "command line: token: nothing is given, but requireAuth expects a token file or tls.clientCa",
     },
   ])("$problem", async ({ settings, problem }) => {
-    expect(await problemWith(() => loadConfig(null, settings))).toBe(problem);
+    expect(await problemWith(() => loadConfig(null, settings))).toEqual(problem);
   });
 });
 
@@ -191,7 +202,9 @@ describe("what is accepted", () => {
       token: null,
       tls: null,
       requireAuth: false,
+      shadow: null,
       record: null,
+      recordSamplesEveryMs: null,
       logLevel: "info",
       policy: PRESETS.default,
       cpuEveryMs: 200,
@@ -227,6 +240,24 @@ describe("what is accepted", () => {
       expect((await loadConfig(write(written), {})).policy).toEqual(PRESETS[preset]);
     },
   );
+
+  test("a shadow: a preset, numbers on top of it, and the command line's preset below them", async () => {
+    const file = write("shadow: { preset: demo, cpu: { holdMs: 7000 }, staleMs: 3000 }\n");
+    const numbers = (preset: "default" | "demo") => ({
+      preset,
+      policy: {
+        ...PRESETS[preset],
+        staleMs: 3_000,
+        cpu: { ...PRESETS[preset].cpu, holdMs: 7_000 },
+      },
+    });
+    const { shadow, policy } = await loadConfig(file, {});
+    expect(shadow).toEqual(numbers("demo"));
+    expect(policy).toEqual(PRESETS.default);
+    expect((await loadConfig(file, { shadow: "default" })).shadow).toEqual(numbers("default"));
+    const alone = await loadConfig(null, { shadow: "demo" });
+    expect(alone.shadow).toEqual({ preset: "demo", policy: PRESETS.demo });
+  });
 
   test("the command line wins over the file", async () => {
     const token = write("s3cret\n", "token");

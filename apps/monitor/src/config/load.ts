@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import type * as z from "zod";
 import { type Settings } from "../cli.ts";
-import { type PolicyConfig, PRESETS } from "@selfscale/core";
+import { type PolicyConfig, PRESETS, type PresetName } from "@selfscale/core";
 import { readToken } from "../shell/auth.ts";
 import { TlsFileError, readTlsFiles } from "../shell/tls-files.ts";
 import { ConfigError, describeIssues, describeValue, type Source } from "./problem.ts";
@@ -28,14 +28,20 @@ export type Config = Readonly<
     | "tls"
     | "requireAuth"
     | "record"
+    | "recordSamplesEveryMs"
     | "logLevel"
   > & {
     policy: PolicyConfig;
+    /** Beside the live one, without effect; null: none. */
+    shadow: Readonly<{ preset: PresetName; policy: PolicyConfig }> | null;
     cpuEveryMs: number;
     memoryEveryMs: number;
     pageInMaxBytesPerSec: number | "auto";
   }
 >;
+
+/** A preset as it is. */
+const NO_NUMBERS = { cpu: {}, memory: {} };
 
 /** Reads and checks. Throws ConfigError with one message for the first thing that is wrong. */
 export async function loadConfig(configFile: string | null, settings: Settings): Promise<Config> {
@@ -48,26 +54,37 @@ export async function loadConfig(configFile: string | null, settings: Settings):
     clientCa: tlsClientCa,
   });
   const where = configFile ?? "command line";
-  const values = { ...file, ...checkSettings(others, schema), tls: completeTls(tls, where) };
+  const given = checkSettings(others, schema);
+  const values = { ...file, ...given, tls: completeTls(tls, where) };
   const { cpu, memory, startHoldMs, shortGrantHoldMs, staleMs, ...plain } = values;
   const { sampleEveryMs: cpuEveryMs, ...cpuNumbers } = cpu;
   const { sampleEveryMs: memoryEveryMs, pageInMaxBytesPerSec, ...memoryNumbers } = memory;
-  const preset = PRESETS[values.preset];
-  const policy: PolicyConfig = {
-    cpu: override(preset.cpu, cpuNumbers),
-    memory: override(preset.memory, memoryNumbers),
-    ...override(
-      {
-        startHoldMs: preset.startHoldMs,
-        shortGrantHoldMs: preset.shortGrantHoldMs,
-        staleMs: preset.staleMs,
-      },
-      { startHoldMs, shortGrantHoldMs, staleMs },
-    ),
-  };
-  const config: Config = { ...plain, policy, cpuEveryMs, memoryEveryMs, pageInMaxBytesPerSec };
+  const holds = { startHoldMs, shortGrantHoldMs, staleMs };
+  const policy = policyOf(values.preset, { cpu: cpuNumbers, memory: memoryNumbers, ...holds });
+  // The command line names a preset; numbers of the file stay on top of it.
+  const preset = given.shadow?.preset;
+  const second = preset === undefined ? file.shadow : { ...(file.shadow ?? NO_NUMBERS), preset };
+  const shadow = second === null ? null : shadowOf(second);
+  const cadence = { cpuEveryMs, memoryEveryMs };
+  const config: Config = { ...plain, policy, shadow, ...cadence, pageInMaxBytesPerSec };
   checkTogether(config, where);
   return config;
+}
+
+type PolicyNumbers = Omit<NonNullable<FileValues["shadow"]>, "preset">;
+
+/** A preset with single numbers in the place of its own. */
+function policyOf(name: PresetName, { cpu, memory, ...holds }: PolicyNumbers): PolicyConfig {
+  const preset = PRESETS[name];
+  return {
+    ...override(preset, holds),
+    cpu: override(preset.cpu, cpu),
+    memory: override(preset.memory, memory),
+  };
+}
+
+function shadowOf({ preset, ...numbers }: NonNullable<FileValues["shadow"]>): Config["shadow"] {
+  return { preset, policy: policyOf(preset, numbers) };
 }
 
 /** What belongs together must fit together. */
@@ -154,10 +171,14 @@ function readText(file: string): string {
 
 /** The same schemas as in the file, but the problem names the option. */
 function checkSettings(settings: PlainSettings, schema: Schema): Partial<FileValues> {
-  const { protocolMax, ...texts } = settings;
+  const { protocolMax, recordSamplesEveryMs, shadow, ...texts } = settings;
   const given = {
     ...texts,
     ...(protocolMax !== undefined && { protocolMax: Number(protocolMax) }),
+    ...(recordSamplesEveryMs !== undefined && {
+      recordSamplesEveryMs: Number(recordSamplesEveryMs),
+    }),
+    ...(shadow !== undefined && { shadow: { preset: shadow } }),
   };
   const parsed = schema.partial().safeParse(given);
   const shown = settings as Readonly<Record<string, unknown>>;

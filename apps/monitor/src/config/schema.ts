@@ -6,6 +6,8 @@ import { BYTES_EXPECTED, bytesSchema, listenSchema, parseBytes } from "./quantit
 
 const DAY_MS = 86_400_000;
 const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
+/** Four a second fill the 16 MiB of a recording in under three hours. */
+const RECORD_SAMPLES_MIN_MS = 250;
 
 /** A whole number of milliseconds, at least `min`. */
 const millis = (min = 0) => {
@@ -70,8 +72,14 @@ export function createConfigSchema() {
         .default(null),
       /** Refuse to start without a token or a client CA. */
       requireAuth: z.boolean({ error: "expected true or false" }).default(false),
+      /**
+       * A second policy, run beside the live one without any effect: a preset, and numbers of its own on top. null: none.
+       */
+      shadow: shadowSchema().nullable().default(null),
       /** File that every frame is written to, for `selfscale-lab transcript`; null: none is. */
       record: filePath().nullable().default(null),
+      /** There also what was measured, so often: for `selfscale-lab record`. null: it is not. */
+      recordSamplesEveryMs: millis(RECORD_SAMPLES_MIN_MS).nullable().default(null),
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
       cpu: policy(PRESETS.default.cpu, {
         /** A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */
@@ -82,6 +90,18 @@ export function createConfigSchema() {
         /** The fastest that memory is taken on this kind of machine, per second. */
         pageInMaxBytesPerSec: pageIn().default("auto"),
       }),
+      ...numbers(topLevel(PRESETS.default)),
+    },
+    { error: objectExpected },
+  );
+}
+
+function shadowSchema() {
+  return z.strictObject(
+    {
+      preset: word(PRESET_NAMES).default("default"),
+      cpu: policy(PRESETS.default.cpu, {}),
+      memory: policy(PRESETS.default.memory, {}),
       ...numbers(topLevel(PRESETS.default)),
     },
     { error: objectExpected },

@@ -1,13 +1,17 @@
 // The loop against a scripted world: what is read when, and that events never overlap.
 import {
   initialMonitor,
+  initialShadow,
   MONITOR_DEFAULTS,
   type MonitorAction,
   type MonitorEvent,
+  PRESETS,
+  type Shadow,
 } from "@selfscale/core";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { MonitorLoop } from "./loop.ts";
+import { MonitorLoop, type Witness } from "./loop.ts";
+import { ShadowWatch } from "./shadow-watch.ts";
 
 const memory = {
   totalBytes: 4e8,
@@ -50,7 +54,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function create(perform: (action: MonitorAction) => void = () => undefined): MonitorLoop {
+function create(
+  perform: (action: MonitorAction) => void = () => undefined,
+  witnesses: readonly Witness[] = [],
+): MonitorLoop {
   const now = () => performance.now() + pausedMs;
   const world = {
     now,
@@ -74,6 +81,7 @@ function create(perform: (action: MonitorAction) => void = () => undefined): Mon
   loop = new MonitorLoop(world, initialMonitor(MONITOR_DEFAULTS, now()), {
     cadence,
     log: pino({ level: "silent" }),
+    witnesses,
   });
   return loop;
 }
@@ -160,4 +168,37 @@ test("stopped is stopped", () => {
   vi.advanceTimersByTime(1000);
   loop.feed({ kind: "tick" });
   expect(reads).toEqual([]);
+});
+
+test("a shadow changes nothing that is done, also when it makes a mistake", () => {
+  const play = (witnesses: readonly Witness[]) => {
+    create(() => undefined, witnesses).start();
+    vi.advanceTimersByTime(5_000);
+    loop.feed({ kind: "link-opened", link: 1, version: 2, features: [] });
+    vi.advanceTimersByTime(5_000);
+    loop.stop();
+    const done = actions;
+    actions = [];
+    return { done, state: loop.state };
+  };
+  const watch = (initial: Shadow) =>
+    new ShadowWatch({
+      ...{ preset: "demo", initial, onDifference: () => undefined },
+      log: pino({ level: "silent" }),
+    });
+  const config = { ...MONITOR_DEFAULTS, policy: PRESETS.demo };
+  // A new test clock each time, so that both begin at the same moment.
+  const startAnew = () => vi.useFakeTimers({ now: 0 });
+  startAnew();
+  const alone = play([]);
+  const sound = watch(initialShadow(config, 0));
+  const broken = watch({ ...initialShadow(config, 0), monitor: {} as Shadow["monitor"] });
+  startAnew();
+  const beside = play([sound, broken].map((one) => one.observe.bind(one)));
+  expect(beside.done).toEqual(alone.done);
+  expect(beside.done.length).toBeGreaterThan(0);
+  expect(beside.state.desired).toEqual(alone.state.desired);
+  expect(sound.status(performance.now())?.levels).not.toBeNull();
+  expect(broken.status(performance.now())).toBeNull();
+  expect(crash).toBeNull();
 });

@@ -22,6 +22,9 @@ export type World = Readonly<{
   crashed(error: unknown, trace: readonly MonitorEvent[]): void;
 }>;
 
+/** Sees the state after each step, before its actions are performed. It must neither throw nor feed. */
+export type Witness = (state: MonitorState, event: MonitorEvent, now: number) => void;
+
 /** How often to look, in milliseconds. */
 export type Cadence = Readonly<{ memoryEveryMs: number; cpuEveryMs: number }>;
 
@@ -40,6 +43,7 @@ export class MonitorLoop {
   readonly #world: World;
   readonly #cadence: Cadence;
   readonly #log: Log;
+  readonly #witnesses: readonly Witness[];
   readonly #queue: MonitorEvent[] = [];
   readonly #trace: MonitorEvent[] = [];
   #state: MonitorState;
@@ -54,12 +58,13 @@ export class MonitorLoop {
   constructor(
     world: World,
     initial: MonitorState,
-    options: Readonly<{ cadence: Cadence; log: Log }>,
+    options: Readonly<{ cadence: Cadence; log: Log; witnesses?: readonly Witness[] }>,
   ) {
     this.#world = world;
     this.#state = initial;
     this.#cadence = options.cadence;
     this.#log = options.log;
+    this.#witnesses = options.witnesses ?? [];
   }
 
   get state(): MonitorState {
@@ -110,6 +115,7 @@ export class MonitorLoop {
     this.#state = after;
     // At level debug these lines, in order, are a trace that can be replayed.
     if (this.#log.isLevelEnabled("debug")) this.#log.debug({ now, event, actions }, "step");
+    for (const witness of this.#witnesses) witness(after, event, now);
     for (const action of actions) this.#world.perform(action);
   }
 

@@ -4,6 +4,7 @@ import { type Identity } from "../machine/identity.ts";
 import { type PageIn } from "../machine/page-in.ts";
 import { type DatedDecision, type DatedNote } from "./journal.ts";
 import { type LinkCounts } from "./link-server.ts";
+import { type NamedShadow } from "./shadow-watch.ts";
 
 /** What `GET /status` gives, as JSON. Fields are added, never renamed. */
 export type Status = Readonly<{
@@ -16,6 +17,8 @@ export type Status = Readonly<{
   /** rMax and how it is known; with tReact it makes the reserve, see `monitor.memory`. */
   pageIn: PageIn;
   monitor: MonitorStatus;
+  /** The policy beside the live one; null: none, or it was ended. */
+  shadow: NamedShadow | null;
   links: LinkCounts;
   /** Files that this kernel lacks, so that their signals are unknown. */
   missing: readonly string[];
@@ -50,10 +53,34 @@ export function formatStatus(status: Status): string {
       "monitor",
       `${status.version}, preset ${status.preset}, up ${Math.round(status.upMs / 1000)} s`,
     ],
+    ...(status.shadow === null ? [] : shadowLines(status.shadow)),
   ];
   const table = lines.map(([name, text]) => `${name.padEnd(10)} ${text}`);
   const last = status.notes.slice(-5).map((note) => `${note.at}  ${note.message}`);
   return `${[...table, ...last].join("\n")}\n`;
+}
+
+/** What the second policy wants, and by how much it wanted more or less until now. */
+function shadowLines(shadow: NamedShadow): (readonly [string, string])[] {
+  const { preset, levels, sinceMs, comparedMs, more, less, changes } = shadow;
+  if (levels === null) return [["shadow", `${preset}: nothing yet`]];
+  const since = `for ${seconds(sinceMs)}`;
+  const wish = shadow.differs
+    ? `${size(levels.shadow)} where live is ${size(levels.live)}, ${since}`
+    : `as live, ${since}`;
+  const amount = ({ vcpuSec, gibSec }: NamedShadow["more"]) =>
+    `${vcpuSec.toFixed(1)} vCPU·s, ${gibSec.toFixed(1)} GiB·s`;
+  return [
+    ["shadow", `${preset}: ${wish}`],
+    [
+      "in sum",
+      `more ${amount(more)}; less ${amount(less)}; ${changes} changes in ${seconds(comparedMs)}`,
+    ],
+  ];
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
 }
 
 function size(value: Size | null): string {

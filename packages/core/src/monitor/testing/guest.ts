@@ -63,6 +63,8 @@ export class TestGuest {
   shrinks = false;
   cachedFileBytes = 60 * MIB;
   sizes: { at: number; size: Size; reason: string | undefined }[] = [];
+  /** Sees each step of the monitor before its actions are performed, as the shell lets a shadow. */
+  witness: ((state: MonitorState, event: MonitorEvent, now: number) => void) | null = null;
   frames: FromMonitor[] = [];
   actions: MonitorAction[] = [];
   link: { number: number; version: number } | null = null;
@@ -92,6 +94,7 @@ export class TestGuest {
   feed(event: MonitorEvent): void {
     const [state, actions] = stepMonitor(this.state, event, this.now);
     this.state = state;
+    this.witness?.(state, event, this.now);
     for (const action of actions) this.perform(action);
   }
 
