@@ -1,6 +1,7 @@
 // The conformance kit as users run it: the bundle, with --json, and its verdicts.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { promisify } from "node:util";
 
 export const LAB_BUNDLE = "dist/selfscale-lab.cjs";
 
@@ -45,6 +46,13 @@ export function startKit(...args: readonly string[]): Kit {
     return { exitCode, ...readVerdicts(out) };
   });
   return { address, verdicts, end: () => void child.kill("SIGKILL") };
+}
+
+/** The ids of everything that the kit checks of this side. */
+export async function listChecks(side: "monitor" | "agent"): Promise<string[]> {
+  const command = [LAB_BUNDLE, "conform", side, "--list"];
+  const { stdout } = await promisify(execFile)(process.execPath, command);
+  return [...stdout.matchAll(/^\| `([^`]+)` \|/gm)].map(([, id]) => id ?? "");
 }
 
 function readVerdicts(out: string): Omit<Verdicts, "exitCode"> {

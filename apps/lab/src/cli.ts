@@ -10,7 +10,7 @@ export type ConformOptions = Readonly<{
   isJson: boolean;
   mayBeDangerous: boolean;
   /** Checks whose id begins so; null: all. */
-  only: string | null;
+  only: readonly string[] | null;
   token: string | null;
   patience: number;
 }>;
@@ -128,7 +128,7 @@ function withOptions(command: Command): Command {
     .option("--json", "the whole report, as JSON")
     .option("--dangerous", "also send what is known to crash deployed peers")
     .option("--list", "only list the checks, as a table in Markdown")
-    .option("--only <prefix>", "only checks whose id begins so")
+    .option("--only <prefixes>", "only checks whose id begins so, or so: a,b")
     .option(
       "--token <file>",
       "file with the token: to show to the monitor, or to ask of the agent",
@@ -143,7 +143,7 @@ function optionsOf(raw: RawConform): ConformOptions {
     profile: raw.profile,
     isJson: raw.json ?? false,
     mayBeDangerous: raw.dangerous ?? false,
-    only: raw.only ?? null,
+    only: raw.only?.split(",") ?? null,
     token: raw.token ?? null,
     patience: raw.patience,
   };

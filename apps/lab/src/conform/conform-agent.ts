@@ -4,7 +4,7 @@ import { AgentSubject } from "./agent-subject.ts";
 import { Broken } from "./check.ts";
 import { profileNamed } from "./profile.ts";
 import { countVerdicts, reportJson, showCounts, showResult } from "./report.ts";
-import { runChecks } from "./run.ts";
+import { emptyChoice, runChecks } from "./run.ts";
 
 /** Exit codes: 1 a rule was broken, 2 there is no such check, 3 no agent came. */
 const FAILED = 1;
@@ -16,8 +16,9 @@ export type AgentSetup = Readonly<{ host: string; port: number; vm: string | nul
 
 /** Plays a monitor for the agent that dials in. Prints as it goes; returns the exit code. */
 export async function conformAgent(setup: AgentSetup, options: ConformOptions): Promise<number> {
-  if (!AGENT_CHECKS.some(({ id }) => id.startsWith(options.only ?? ""))) {
-    process.stderr.write(`selfscale-lab: no check's id begins with ${options.only ?? ""}\n`);
+  const unknown = emptyChoice(AGENT_CHECKS, options.only);
+  if (unknown !== null) {
+    process.stderr.write(`selfscale-lab: no check's id begins with ${unknown}\n`);
     return EXIT_USAGE;
   }
   const subject = new AgentSubject({ ...setup, token: options.token, patience: options.patience });

@@ -4,7 +4,7 @@ import { MONITOR_CHECKS } from "./monitor-checks.ts";
 import { MonitorSubject } from "./monitor-subject.ts";
 import { profileNamed } from "./profile.ts";
 import { countVerdicts, reportJson, showCounts, showResult } from "./report.ts";
-import { runChecks } from "./run.ts";
+import { emptyChoice, runChecks } from "./run.ts";
 
 /** Exit codes: 1 a rule was broken, 2 there is no such check, 3 there is no monitor to check. */
 const FAILED = 1;
@@ -12,8 +12,9 @@ const UNREACHABLE = 3;
 
 /** Plays an agent against the monitor at `url`. Prints as it goes; returns the exit code. */
 export async function conformMonitor(url: string, options: ConformOptions): Promise<number> {
-  if (!MONITOR_CHECKS.some(({ id }) => id.startsWith(options.only ?? ""))) {
-    process.stderr.write(`selfscale-lab: no check's id begins with ${options.only ?? ""}\n`);
+  const unknown = emptyChoice(MONITOR_CHECKS, options.only);
+  if (unknown !== null) {
+    process.stderr.write(`selfscale-lab: no check's id begins with ${unknown}\n`);
     return EXIT_USAGE;
   }
   const subject = new MonitorSubject({ url, token: options.token, patience: options.patience });

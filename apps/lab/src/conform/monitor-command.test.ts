@@ -57,6 +57,13 @@ test("text: where, a line a check with how far it is, the counts; exit code 0", 
   expect(code).toBe(0);
 });
 
+test("several choices at once, in the order of the checks", async () => {
+  const { code, out } = await lab(await serve(null), "--only", "v1/health,handshake/version-1-");
+  const ids = out.split("\n").flatMap((line) => /^pass +\S+ +(\S+)/.exec(line)?.[1] ?? []);
+  expect(ids).toEqual(["handshake/version-1-reply", "v1/health-check"]);
+  expect(code).toBe(0);
+});
+
 test("a broken rule shows the frames; exit code 1", async () => {
   const { code, out } = await lab(await serve("longer-health-reply"), "--only", "v1/health");
   expect(out).toContain('→ {"content":{},"type":"HealthCheck","id":2}\n');
@@ -113,6 +120,11 @@ test.for([
   { name: "an unknown option", args: ["ws://x", "--fast"], problem: "unknown option '--fast'" },
   { name: "no such token file", args: ["ws://x", "--token", "/none"], problem: "(ENOENT)" },
   { name: "no patience", args: ["ws://x", "--patience", "0"], problem: "from 1 to 100" },
+  {
+    name: "no such check among others",
+    args: ["ws://x", "--only", "handshake,v9"],
+    problem: "no check's id begins with v9",
+  },
   {
     name: "no such check",
     args: ["ws://x", "--only", "v9"],

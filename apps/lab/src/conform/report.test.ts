@@ -43,7 +43,8 @@ function check(id: string, run: () => void): Check<Subject> {
   return { id, group: "transport", rule, run: () => Promise.resolve().then(run) };
 }
 
-async function results(only: string | null, mayBeDangerous = true): Promise<readonly Result[]> {
+async function results(prefix: string | null, mayBeDangerous = true): Promise<readonly Result[]> {
+  const only = prefix === null ? null : [prefix];
   const options = { only, mayBeDangerous, profile: PROFILE, onResult: () => undefined };
   return await runChecks(new Subject(), checks, options);
 }

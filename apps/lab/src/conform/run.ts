@@ -20,7 +20,7 @@ export type Profile = Readonly<{
 
 export type RunOptions = Readonly<{
   /** Checks whose id begins so; null: all. */
-  only: string | null;
+  only: readonly string[] | null;
   mayBeDangerous: boolean;
   profile: Profile | null;
   onResult: (result: Result) => void;
@@ -40,8 +40,7 @@ export async function runChecks<Subject extends Stand>(
   options: RunOptions,
 ): Promise<readonly Result[]> {
   const results: Result[] = [];
-  const { only } = options;
-  const chosen = checks.filter(({ id }) => only === null || id.startsWith(only));
+  const chosen = checks.filter(({ id }) => isChosen(id, options.only));
   for (const check of chosen) {
     const startedAt = performance.now();
     const verdict = await judge(subject, check, options);
@@ -53,6 +52,19 @@ export async function runChecks<Subject extends Stand>(
     options.onResult(result);
   }
   return results;
+}
+
+function isChosen(id: string, only: readonly string[] | null): boolean {
+  return only === null || only.some((prefix) => id.startsWith(prefix));
+}
+
+/** The first prefix that chooses nothing; null when each chooses something. */
+export function emptyChoice(
+  checks: readonly Readonly<{ id: string }>[],
+  only: readonly string[] | null,
+): string | null {
+  const isEmpty = (prefix: string) => !checks.some(({ id }) => isChosen(id, [prefix]));
+  return only?.find(isEmpty) ?? null;
 }
 
 async function judge<Subject extends Stand>(
