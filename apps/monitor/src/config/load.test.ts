@@ -168,7 +168,7 @@ describe("one message with file, line, path, value and what was expected", () =>
     {
       settings: { shadow: "fast" },
       problem: expect.stringMatching(
-        /^--shadow: "fast" is not accepted: expected one of default, demo/,
+        /^--shadow: "fast" is not accepted: expected one of default, frugal, calm, demo/,
       ) as unknown,
     },
     {
