@@ -61,9 +61,12 @@ function memNeeds(workload: Workload): Float32Array {
   const need = new Float32Array(ticks);
   let anon = anonGib[0] ?? 0;
   for (let tick = 0; tick < ticks; tick += 1) {
+    const before = anon;
     anon = Math.min(anonGib[tick] ?? 0, anon + PAGE_IN_GIB_PER_SEC * TICK_SEC);
     const cache = (readGibPerSec[tick] ?? 0) > 0 ? (workingSetGib[tick] ?? 0) : 0;
-    need[tick] = Math.min(Math.max(sizeForUsable(anon + cache), min.memGib), max.memGib);
+    // What is given up in this tick can be unplugged in the next one.
+    const held = Math.max(before, anon) + cache;
+    need[tick] = Math.min(Math.max(sizeForUsable(held), min.memGib), max.memGib);
   }
   return need;
 }

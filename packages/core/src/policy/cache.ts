@@ -8,6 +8,8 @@ import { entryAgo, type Series } from "./window.ts";
 
 const PAGE_BYTES = 4096;
 const REFAULT_WINDOW_MS = 1_000;
+/** How much longer a cache is kept the next time that was let go and missed: ten minutes, then forty, … */
+const MISSED_AGAIN_FACTOR = 4;
 
 export type CacheState = Readonly<{
   /**
@@ -61,7 +63,7 @@ export function learnCache(
 
 /**
  * One step more than there is now, one step at a time, and the hold begins anew. A cache that was let go and is missed
- * soon after is kept twice as long the next time.
+ * soon after is kept much longer the next time.
  */
 function raised(
   before: CacheState,
@@ -73,7 +75,7 @@ function raised(
   const { proven } = before;
   const isMissedAgain = proven === null && now < before.lapsedAt + before.holdMs;
   const holdMs = isMissedAgain
-    ? Math.min(2 * before.holdMs, policy.cacheHoldMaxMs)
+    ? Math.min(MISSED_AGAIN_FACTOR * before.holdMs, policy.cacheHoldMaxMs)
     : proven === null
       ? policy.cacheHoldMs
       : before.holdMs;

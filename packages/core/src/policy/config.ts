@@ -98,7 +98,7 @@ export type MemoryPolicy = HoldPolicy &
     /** What such a cache is given: this share of the size more, and for how long. */
     cacheStepShare: number;
     cacheHoldMs: number;
-    /** Each time it is missed soon after that, it is kept twice as long, up to this. */
+    /** Each time it is missed soon after that, it is kept four times as long, up to this. */
     cacheHoldMaxMs: number;
     /** Otherwise the claim of the cache falls by this share of the size per `cacheProbeEveryMs`. */
     cacheProbeShare: number;
@@ -184,7 +184,7 @@ const DEFAULT: PolicyConfig = {
     refaultBytesPerSec: MIB / 4,
     cacheStepShare: 0.05,
     cacheHoldMs: 600_000,
-    cacheHoldMaxMs: 14_400_000,
+    cacheHoldMaxMs: 86_400_000,
     cacheProbeShare: 0.01,
     cacheProbeEveryMs: 6_000,
     cacheShrinkShare: 0.08,

@@ -35,6 +35,7 @@ const LINK = 1;
 /** A change of CPU use smaller than this is no news for the agent. */
 const CPU_NEWS = 0.05;
 const CPU_NEWS_TICKS = 1 / TICK_SEC;
+const MEMORY_EVERY_TICKS = 1 / TICK_SEC;
 
 export const OURS_SETTINGS = {
   calm: {
@@ -99,6 +100,8 @@ class MonitoredGuest {
   #toldUsed = -1;
   #toldThrottled = 0;
   #toldTick = -Infinity;
+  #lastMemory = NaN;
+  #memoryTick = -Infinity;
 
   constructor(config: MonitorConfig, vm: VmGiven) {
     this.#vm = vm;
@@ -109,7 +112,9 @@ class MonitoredGuest {
     const now = seen.atMs;
     this.#count(seen);
     this.#feed({ kind: "cpu-sampled", sample: this.#cpuSample(seen) }, now, want);
-    this.#feed({ kind: "memory-sampled", sample: this.#memorySample(seen) }, now, want);
+    if (this.#isMemoryNews(seen)) {
+      this.#feed({ kind: "memory-sampled", sample: this.#memorySample(seen) }, now, want);
+    }
     if (!this.#isTold) {
       this.#isTold = true;
       this.#feed({ kind: "link-opened", link: LINK, version: 2, features: [] }, now, want);
@@ -118,13 +123,24 @@ class MonitoredGuest {
     if ((monitorWakeAt(this.#state) ?? Infinity) <= now) this.#feed({ kind: "tick" }, now, want);
   }
 
+  /** Memory that stands still is looked at once a second: a reading that is the same tells nothing but the time. */
+  #isMemoryNews(seen: Readonly<Observation>): boolean {
+    const { anonGib, cacheGib, swapUsedGib, usableGib, oomKills, refaultGib } = seen;
+    const sum = anonGib + 3 * cacheGib + 7 * swapUsedGib + 11 * usableGib + 1e3 * oomKills;
+    const isSame = sum === this.#lastMemory && refaultGib === 0;
+    if (isSame && seen.tick < this.#memoryTick + MEMORY_EVERY_TICKS) return false;
+    this.#lastMemory = sum;
+    this.#memoryTick = seen.tick;
+    return true;
+  }
+
   #count(seen: Readonly<Observation>): void {
     const waiting = Math.max(0, seen.runnable - seen.busyCpus);
     this.#busyMs += seen.busyCpus * TICK_MS;
-    // A CPU that has work and is not let: as much as is taken, and no more than is wanted.
-    const wanted = Math.min(seen.cpu, seen.runnable);
-    this.#stolenMs +=
-      Math.max(0, Math.min(seen.stealShare * seen.cpu, wanted - seen.busyCpus)) * TICK_MS;
+    // Where a share is taken, work keeps a CPU wanting for longer by as much.
+    const { stealShare, busyCpus } = seen;
+    const stolen = stealShare < 1 ? (busyCpus * stealShare) / (1 - stealShare) : seen.cpu;
+    this.#stolenMs += Math.min(stolen, seen.cpu - busyCpus) * TICK_MS;
     this.#runDelayMs += waiting * TICK_MS;
     this.#cpuPressureMs += seen.cpuPressureShare * TICK_MS;
     this.#memPressureMs += seen.memPressureShare * TICK_MS;
