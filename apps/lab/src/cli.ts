@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import pkg from "../package.json" with { type: "json" };
+import { addReplayCommands, type ReplayInvocation } from "./replay/arguments.ts";
 
 export const PROFILES = ["selfscale", "deployed-v1"] as const;
 export type ProfileName = (typeof PROFILES)[number];
@@ -35,6 +36,7 @@ export type Invocation =
   /** The rules that would be checked of this side. */
   | Readonly<{ kind: "list-checks"; side: "monitor" | "agent" }>
   | Readonly<{ kind: "transcript"; file: string; options: TranscriptOptions }>
+  | ReplayInvocation
   /** Help, the version, or a mistake: it is printed already, only the exit code is left. */
   | Readonly<{ kind: "done"; exitCode: number }>;
 
@@ -46,11 +48,12 @@ export function readInvocation(args: readonly string[]): Invocation {
   let invocation: Invocation = { kind: "done", exitCode: EXIT_USAGE };
   const found = (what: Invocation) => (invocation = what);
   const program = new Command("selfscale-lab")
-    .description("Checks, replays and explains what agents and monitors say to one another.")
+    .description("Compares policies on traces; checks and explains what agents and monitors say.")
     .version(pkg.version)
     .exitOverride();
   addConform(program, found);
   addTranscript(program, found);
+  addReplayCommands(program, found);
   try {
     program.parse([...args], { from: "user" });
   } catch (error) {

@@ -4,6 +4,9 @@ import { AGENT_CHECKS } from "./conform/agent-checks.ts";
 import { conformMonitor } from "./conform/conform-monitor.ts";
 import { MONITOR_CHECKS } from "./conform/monitor-checks.ts";
 import { showChecks } from "./conform/report.ts";
+import { clairvoyant, replay } from "./replay/commands.ts";
+import { compare } from "./replay/compare.ts";
+import { serveTasks } from "./replay/pool.ts";
 import { transcript } from "./transcript/command.ts";
 
 async function main(): Promise<number> {
@@ -22,12 +25,22 @@ async function main(): Promise<number> {
       return await conformAgent(invocation, invocation.options);
     case "transcript":
       return transcript(invocation.file, invocation.options);
+    case "replay":
+      return await replay(invocation.options);
+    case "compare":
+      return await compare(invocation.options, process.argv[1] ?? "");
+    case "clairvoyant":
+      return await clairvoyant(invocation.options);
+    case "chart":
+      return 1;
     default:
       return invocation satisfies never;
   }
 }
 
 // What rejects here is our own mistake: node prints it with its stack and exits with 1.
-void main().then((exitCode) => {
-  process.exitCode = exitCode;
-});
+if (!serveTasks()) {
+  void main().then((exitCode) => {
+    process.exitCode = exitCode;
+  });
+}
