@@ -28,6 +28,7 @@ release-fixture: node_modules/.ready ## keep this release's bundles for later te
 
 check: node_modules/.ready ## types, lint, format
 	@$(PNPM) exec tsc -p .
+	@$(PNPM) exec tsc -p apps/lab/page
 	@$(PNPM) exec eslint .
 	@$(PNPM) exec prettier --check --log-level warn .
 

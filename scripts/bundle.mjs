@@ -1,5 +1,5 @@
 // How each app becomes one file that plain node runs, wherever it is written and from whatever sources.
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
@@ -23,10 +23,31 @@ export async function bundle(app, folder, plugins = []) {
     banner: { js: "#!/usr/bin/env node" },
     // ws looks for these native helpers and does without them.
     external: ["bufferutil", "utf-8-validate"],
+    define: app === "lab" ? { CHART_PAGE: JSON.stringify(await chartPage()) } : {},
     plugins,
     metafile: true,
     logLevel: "warning",
   });
   chmodSync(outfile, 0o755);
   return { outfile, bytes: Object.values(metafile.outputs)[0]?.bytes ?? 0 };
+}
+
+/** The page that `selfscale-lab chart` writes, but for its data: markup, style, script. */
+async function chartPage() {
+  const { outputFiles } = await build({
+    entryPoints: ["apps/lab/page/main.ts", "apps/lab/page/page.css"],
+    outdir: "page",
+    write: false,
+    bundle: true,
+    platform: "browser",
+    target: "es2023",
+    format: "iife",
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  const textOf = (ending) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? "";
+  const body = readFileSync("apps/lab/page/page.html", "utf8");
+  return { body, css: textOf(".css"), script: textOf(".js") };
 }

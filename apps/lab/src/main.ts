@@ -4,6 +4,7 @@ import { AGENT_CHECKS } from "./conform/agent-checks.ts";
 import { conformMonitor } from "./conform/conform-monitor.ts";
 import { MONITOR_CHECKS } from "./conform/monitor-checks.ts";
 import { showChecks } from "./conform/report.ts";
+import { chart } from "./replay/chart/command.ts";
 import { clairvoyant, replay } from "./replay/commands.ts";
 import { compare } from "./replay/compare.ts";
 import { serveTasks } from "./replay/pool.ts";
@@ -32,7 +33,7 @@ async function main(): Promise<number> {
     case "clairvoyant":
       return await clairvoyant(invocation.options);
     case "chart":
-      return 1;
+      return await chart(invocation.options);
     default:
       return invocation satisfies never;
   }

@@ -1,6 +1,7 @@
 // What `compare` prints: the table of scores and the table of differences to the baseline.
+import { type Interval } from "@selfscale/evaluation";
 import { type Billing } from "./options.ts";
-import { type Estimate, type Row } from "./summary.ts";
+import { type Row } from "./summary.ts";
 import { alignedTable, figure, markdownTable, type Table } from "./table.ts";
 
 export type Group = Readonly<{
@@ -64,6 +65,6 @@ function differences(rows: readonly Row[]): Table {
   };
 }
 
-function shown({ value, low, high }: Estimate): string {
-  return `${figure(value)} [${figure(low)}, ${figure(high)}]`;
+function shown({ mean, low, high }: Interval): string {
+  return `${figure(mean)} [${figure(low)}, ${figure(high)}]`;
 }

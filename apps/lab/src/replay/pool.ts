@@ -87,7 +87,8 @@ function ask(worker: Worker, task: Task): Promise<Answer> {
       then();
     };
     const onMessage = (answer: Answer) => settle(() => resolve(answer));
-    const onError = (error: unknown) => settle(() => reject(error));
+    const onError = (cause: unknown) =>
+      settle(() => reject(new Error("a worker thread failed", { cause })));
     const onExit = (code: number) =>
       settle(() => reject(new Error(`a worker thread ended with ${code}`)));
     worker.on("message", onMessage).on("error", onError).on("exit", onExit);

@@ -1,9 +1,29 @@
 // Many runs → one row per policy: geometric means of ratios and means of everything else, within a source first and then
 // over sources; and the difference to a baseline on the same workloads, with its interval.
-import { type Score } from "@selfscale/evaluation";
-import { interval95, meanOfMeans } from "./interval.ts";
+import {
+  geometricMean,
+  pairedDifferenceInterval,
+  pairedRatioInterval,
+  type Interval,
+  type Score,
+} from "@selfscale/evaluation";
 import { type Billing } from "./options.ts";
 import { type TaskResult } from "./task.ts";
+
+/** Of one run. */
+const MEASURES = {
+  provisioned: (score: Score) => score.provisioned,
+  unitBill: (score: Score) => score.unitBill,
+  oomKills: (score: Score) => score.oomKills,
+  resizesPerHour: (score: Score) => score.resizesPerHour,
+  meanDelayMs: (score: Score) => score.meanDelaySec * 1000,
+  p99DelayMs: (score: Score) => score.p99DelaySec * 1000,
+  missGib: (score: Score) => score.missGib,
+  averageSlack: (score: Score) => score.averageSlack,
+  averageInsufficient: (score: Score) => score.averageInsufficient,
+} as const;
+
+type Measure = (score: Score) => number;
 
 export type Row = Readonly<{
   policy: string;
@@ -13,6 +33,7 @@ export type Row = Readonly<{
   cost: number;
   /** All runs together. */
   oomKills: number;
+  /** Means of runs. */
   resizesPerHour: number;
   meanDelayMs: number;
   p99DelayMs: number;
@@ -25,106 +46,88 @@ export type Row = Readonly<{
 
 /** 95 % intervals. Ratios: below 1 is better than the baseline. The rest are differences: below 0 is better. */
 export type Versus = Readonly<{
-  cost: Estimate;
-  provisioned: Estimate;
-  unitBill: Estimate;
-  oomKills: Estimate;
-  resizesPerHour: Estimate;
-  meanDelayMs: Estimate;
-  p99DelayMs: Estimate;
-  missGib: Estimate;
+  cost: Interval;
+  provisioned: Interval;
+  unitBill: Interval;
+  oomKills: Interval;
+  resizesPerHour: Interval;
+  meanDelayMs: Interval;
+  p99DelayMs: Interval;
+  missGib: Interval;
 }>;
-
-export type Estimate = Readonly<{ value: number; low: number; high: number }>;
-
-type Measure = (score: Score) => number;
 
 export function summarize(
   results: readonly TaskResult[],
   policies: readonly string[],
   { baseline, billing }: Readonly<{ baseline: string; billing: Billing }>,
 ): readonly Row[] {
-  const sources = bySource(results);
-  const bill: Measure = ({ cost, unitCost }) => (billing === "dimension" ? cost : unitCost);
+  const cost: Measure = (score) => (billing === "dimension" ? score.cost : score.unitCost);
   return policies.map((policy) => {
     const ratio = (measure: Measure) =>
-      Math.exp(
-        meanOfMeans(
-          each(sources, (one) => logRatio(measure, scoreOf(one, policy), one.clairvoyant)),
-        ),
+      geometricMean(
+        results.map((one) => ({
+          source: one.source,
+          value: measure(scoreOf(one, policy)) / measure(one.clairvoyant),
+        })),
       );
-    const mean = (measure: Measure) =>
-      meanOfMeans(each(sources, (one) => measure(scoreOf(one, policy))));
+    const mean = (measure: Measure) => meanOverSources(results, policy, measure);
     return {
       policy,
-      provisioned: ratio((score) => score.provisioned),
-      unitBill: ratio((score) => score.unitBill),
-      cost: ratio(bill),
+      provisioned: ratio(MEASURES.provisioned),
+      unitBill: ratio(MEASURES.unitBill),
+      cost: ratio(cost),
       oomKills: results.reduce((sum, one) => sum + scoreOf(one, policy).oomKills, 0),
-      resizesPerHour: mean((score) => score.resizesPerHour),
-      meanDelayMs: mean((score) => score.meanDelaySec * 1000),
-      p99DelayMs: mean((score) => score.p99DelaySec * 1000),
-      missGib: mean((score) => score.missGib),
-      averageSlack: mean((score) => score.averageSlack),
-      averageInsufficient: mean((score) => score.averageInsufficient),
-      versus: policy === baseline ? null : versusOf(sources, { policy, baseline, bill }),
+      resizesPerHour: mean(MEASURES.resizesPerHour),
+      meanDelayMs: mean(MEASURES.meanDelayMs),
+      p99DelayMs: mean(MEASURES.p99DelayMs),
+      missGib: mean(MEASURES.missGib),
+      averageSlack: mean(MEASURES.averageSlack),
+      averageInsufficient: mean(MEASURES.averageInsufficient),
+      versus: policy === baseline ? null : versusOf(results, { policy, baseline, cost }),
     };
   });
 }
 
 function versusOf(
-  sources: readonly (readonly TaskResult[])[],
-  { policy, baseline, bill }: Readonly<{ policy: string; baseline: string; bill: Measure }>,
+  results: readonly TaskResult[],
+  { policy, baseline, cost }: Readonly<{ policy: string; baseline: string; cost: Measure }>,
 ): Versus {
-  const ratio = (measure: Measure) =>
-    estimate(
-      each(sources, (one) => logRatio(measure, scoreOf(one, policy), scoreOf(one, baseline))),
-      Math.exp,
-    );
-  const difference = (measure: Measure) =>
-    estimate(
-      each(sources, (one) => measure(scoreOf(one, policy)) - measure(scoreOf(one, baseline))),
-      (value) => value,
-    );
+  const pairs = (measure: Measure) =>
+    results.map((one) => ({
+      source: one.source,
+      mine: measure(scoreOf(one, policy)),
+      theirs: measure(scoreOf(one, baseline)),
+    }));
+  const ratio = (measure: Measure) => pairedRatioInterval(pairs(measure));
+  const difference = (measure: Measure) => pairedDifferenceInterval(pairs(measure));
   return {
-    cost: ratio(bill),
-    provisioned: ratio((score) => score.provisioned),
-    unitBill: ratio((score) => score.unitBill),
-    oomKills: difference((score) => score.oomKills),
-    resizesPerHour: difference((score) => score.resizesPerHour),
-    meanDelayMs: difference((score) => score.meanDelaySec * 1000),
-    p99DelayMs: difference((score) => score.p99DelaySec * 1000),
-    missGib: difference((score) => score.missGib),
+    cost: ratio(cost),
+    provisioned: ratio(MEASURES.provisioned),
+    unitBill: ratio(MEASURES.unitBill),
+    oomKills: difference(MEASURES.oomKills),
+    resizesPerHour: difference(MEASURES.resizesPerHour),
+    meanDelayMs: difference(MEASURES.meanDelayMs),
+    p99DelayMs: difference(MEASURES.p99DelayMs),
+    missGib: difference(MEASURES.missGib),
   };
 }
 
-function estimate(
-  groups: readonly (readonly number[])[],
-  shown: (value: number) => number,
-): Estimate {
-  const [low, high] = interval95(groups);
-  return { value: shown(meanOfMeans(groups)), low: shown(low), high: shown(high) };
+function meanOverSources(results: readonly TaskResult[], policy: string, measure: Measure): number {
+  const sources = new Map<string, number[]>();
+  for (const one of results) {
+    const values = sources.get(one.source) ?? [];
+    values.push(measure(scoreOf(one, policy)));
+    sources.set(one.source, values);
+  }
+  return mean([...sources.values()].map(mean));
 }
 
-function logRatio(measure: Measure, score: Score, to: Score): number {
-  return Math.log(measure(score) / measure(to));
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, one) => sum + one, 0) / values.length;
 }
 
 function scoreOf(result: TaskResult, policy: string): Score {
   const found = result.scores.find((one) => one.policy === policy);
   if (found === undefined) throw new Error(`${policy} did not run on ${result.workload}`);
   return found.score;
-}
-
-function each(
-  sources: readonly (readonly TaskResult[])[],
-  value: (one: TaskResult) => number,
-): readonly (readonly number[])[] {
-  return sources.map((results) => results.map(value));
-}
-
-function bySource(results: readonly TaskResult[]): readonly (readonly TaskResult[])[] {
-  const groups = new Map<string, TaskResult[]>();
-  for (const one of results) groups.set(one.source, [...(groups.get(one.source) ?? []), one]);
-  return [...groups.values()];
 }
