@@ -10,8 +10,9 @@ export default defineConfig({
             "packages/**/*.test.ts",
             "apps/**/*.test.ts",
             "scripts/**/*.test.ts",
-            // Needs no guest.
+            // Need no guest.
             "test-e2e/compat/*.test.ts",
+            "test-e2e/chart/*.test.ts",
           ],
         },
       },
@@ -19,7 +20,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test-e2e/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test-e2e/compat/*.test.ts"],
+          exclude: ["**/node_modules/**", "test-e2e/compat/*.test.ts", "test-e2e/chart/*.test.ts"],
           globalSetup: "test-e2e/harness/global-setup.ts",
           // Guests are heavy: two cores carry one or two of them, so files run one after another.
           fileParallelism: false,

@@ -41,6 +41,7 @@ const AXIS_WIDTH = 62;
 /** uPlot's scale that is linear near 0 and logarithmic beyond. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- its enum exists in types only
 const ASINH: uPlot.Scale.Distr.ArcSinh = 4;
+const WAIT_LABELS_MS = [0, 1, 10, 100, 1_000, 10_000, 100_000];
 const DESIRED_DASH = [4, 3];
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600];
 
@@ -212,7 +213,8 @@ function yAxis(isLogarithmic: boolean): uPlot.Axis {
     space: 34,
     ...(isLogarithmic
       ? {
-          splits: () => [0, 1, 10, 100, 1_000, 10_000, 100_000],
+          splits: (_plot: uPlot, _axis: number, _least: number, most: number) =>
+            WAIT_LABELS_MS.filter((ms) => ms <= most),
           // By default such a scale labels only some of them.
           filter: (_: uPlot, splits: number[]) => splits,
           values: (_: uPlot, splits: number[]) => splits.map(waitLabel),
