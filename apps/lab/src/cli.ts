@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import pkg from "../package.json" with { type: "json" };
+import { addRecord, type RecordInvocation } from "./record/arguments.ts";
 import { addReplayCommands, type ReplayInvocation } from "./replay/arguments.ts";
 
 export const PROFILES = ["selfscale", "deployed-v1"] as const;
@@ -37,6 +38,7 @@ export type Invocation =
   | Readonly<{ kind: "list-checks"; side: "monitor" | "agent" }>
   | Readonly<{ kind: "transcript"; file: string; options: TranscriptOptions }>
   | ReplayInvocation
+  | RecordInvocation
   /** Help, the version, or a mistake: it is printed already, only the exit code is left. */
   | Readonly<{ kind: "done"; exitCode: number }>;
 
@@ -54,6 +56,7 @@ export function readInvocation(args: readonly string[]): Invocation {
   addConform(program, found);
   addTranscript(program, found);
   addReplayCommands(program, found);
+  addRecord(program, found);
   try {
     program.parse([...args], { from: "user" });
   } catch (error) {

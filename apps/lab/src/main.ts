@@ -4,8 +4,10 @@ import { AGENT_CHECKS } from "./conform/agent-checks.ts";
 import { conformMonitor } from "./conform/conform-monitor.ts";
 import { MONITOR_CHECKS } from "./conform/monitor-checks.ts";
 import { showChecks } from "./conform/report.ts";
+import { record } from "./record/command.ts";
 import { chart } from "./replay/chart/command.ts";
-import { clairvoyant, replay } from "./replay/commands.ts";
+import { clairvoyant } from "./replay/clairvoyant.ts";
+import { replay } from "./replay/commands.ts";
 import { compare } from "./replay/compare.ts";
 import { serveTasks } from "./replay/pool.ts";
 import { transcript } from "./transcript/command.ts";
@@ -32,6 +34,8 @@ async function main(): Promise<number> {
       return await compare(invocation.options, process.argv[1] ?? "");
     case "clairvoyant":
       return await clairvoyant(invocation.options);
+    case "record":
+      return await record(invocation.options);
     case "chart":
       return await chart(invocation.options);
     default:

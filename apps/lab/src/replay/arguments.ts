@@ -1,14 +1,10 @@
 // The part of the command line that speaks of traces, policies and the machine.
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { generatorByName, POLICIES, policyByName, SYNTHETIC } from "@selfscale/evaluation";
 import {
-  type ActuatorName,
-  generatorByName,
-  POLICIES,
-  policyByName,
-  SYNTHETIC,
-} from "@selfscale/evaluation";
-import {
+  ACTUATOR_CHOICES,
+  type ActuatorChoice,
   type Billing,
   type ChartOptions,
   type ClairvoyantOptions,
@@ -27,8 +23,6 @@ export type ReplayInvocation =
 
 type Found = (what: ReplayInvocation) => void;
 
-/** Actuators that exist somewhere; "ideal" is the reference's. */
-const ACTUATOR_CHOICES = ["fast", "slow"] as const satisfies readonly ActuatorName[];
 const DEFAULT_SEEDS: SeedRange = { from: 1, to: 5 };
 const CHART_POLICIES: ReadonlySet<string> = new Set(["ours", "neon", "static-p99.5+20"]);
 const TRACES = "CSV of demand, see docs/laboratory.md";
@@ -44,7 +38,7 @@ type RawMachine = {
   cpus?: number;
   maxMem?: number;
   swap: number;
-  actuator: ActuatorName;
+  actuator: ActuatorChoice;
   bursty?: true;
   hours: number;
 };
@@ -140,9 +134,11 @@ function addClairvoyant(program: Command, found: Found): void {
     .description("what the traces cost who knows the future: the reference of every ratio")
     .argument("<traces...>", TRACES);
   withSeed(withMachine(command))
+    .option("--opt-star", "CPU for who may let work wait, too: seconds for each hour of trace")
     .option("--json", "as JSON")
-    .action((traces: string[], raw: RawMachine & { seed: number; json?: true }) => {
-      const options = { traces, machine: machineOf(raw), seed: raw.seed };
+    .action((traces: string[], raw: RawMachine & { seed: number; json?: true; optStar?: true }) => {
+      const hasStar = raw.optStar ?? false;
+      const options = { traces, machine: machineOf(raw), seed: raw.seed, hasStar };
       found({ kind: "clairvoyant", options: { ...options, isJson: raw.json ?? false } });
     });
 }

@@ -1,5 +1,8 @@
 // What the commands of the laboratory's machine can be told.
-import { type ActuatorName } from "@selfscale/evaluation";
+
+/** Actuators that exist somewhere: told directly, through an orchestrator, and measured on an emulated guest. */
+export const ACTUATOR_CHOICES = ["fast", "slow", "tcg"] as const;
+export type ActuatorChoice = (typeof ACTUATOR_CHOICES)[number];
 
 /** The machine that traces are replayed on. */
 export type MachineOptions = Readonly<{
@@ -7,7 +10,7 @@ export type MachineOptions = Readonly<{
   cpus: number | null;
   maxMemGib: number | null;
   swapGib: number;
-  actuator: ActuatorName;
+  actuator: ActuatorChoice;
   isBursty: boolean;
   /** Of each trace so much is replayed. */
   hours: number;
@@ -41,6 +44,8 @@ export type CompareOptions = Readonly<{
 }>;
 
 export type ClairvoyantOptions = Readonly<{
+  /** Also the dynamic programme that may let work wait. */
+  hasStar: boolean;
   traces: readonly string[];
   machine: MachineOptions;
   seed: number;

@@ -1,10 +1,12 @@
 // One workload under several policies: what a thread does at a time. Everything in and out can be cloned.
 import {
+  actuatorOf,
   ACTUATORS,
   policyByName,
   PRICES,
   run,
   runClairvoyant,
+  TCG_CALIBRATION,
   type Policy,
   type RunOptions,
   type Score,
@@ -32,7 +34,8 @@ export type TaskResult = Readonly<{
 }>;
 
 export function runOptionsOf({ actuator, swapGib }: MachineOptions): RunOptions {
-  return { profile: { actuator: ACTUATORS[actuator], swapGib }, prices: PRICES };
+  const profile = actuator === "tcg" ? actuatorOf(TCG_CALIBRATION) : ACTUATORS[actuator];
+  return { profile: { actuator: profile, swapGib }, prices: PRICES };
 }
 
 /** The command line has read the name before: it is right. */

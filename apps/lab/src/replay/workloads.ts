@@ -13,6 +13,8 @@ import {
   type Trace,
   type Workload,
 } from "@selfscale/evaluation";
+import { UnreadableRecordingError } from "@selfscale/recording";
+import { looksLikeRecording, traceFromRecording } from "../record/from-recording.ts";
 import { type MachineOptions } from "./options.ts";
 
 /** What can't be replayed; the message is for people and names the file. */
@@ -28,7 +30,6 @@ export type Source =
 /** `notes`: what was repaired or invented. */
 export type Loaded = Readonly<{ workload: Workload; notes: readonly string[] }>;
 
-const STDIN = 0;
 const TICKS_PER_HOUR = 3_600 / TICK_SEC;
 
 /** Throws UnusableTraceError. */
@@ -53,7 +54,7 @@ export function load(source: Source, machine: MachineOptions): Loaded {
 function cpusOf({ cpu, cpuUnit }: Trace, file: string): number {
   if (cpuUnit === "vcpus") return Math.max(1, Math.ceil(cpu.reduce((a, b) => Math.max(a, b), 0)));
   throw new UnusableTraceError(
-    `${nameOf(file)}: its CPU is a share of a machine; say of how many vCPUs: --cpus`,
+    `${file}: its CPU is a share of a machine; say of how many vCPUs: --cpus`,
   );
 }
 
@@ -71,22 +72,34 @@ export function noGenerator(name: string): string {
 }
 
 function readTrace(file: string): Readonly<{ trace: Trace; notes: readonly string[] }> {
-  let text: string;
+  const { csv, notes, isMade } = csvOf(file, textOf(file));
+  const parsed = parseTrace(csv);
+  if (parsed.ok) return { trace: parsed.trace, notes: [...notes, ...parsed.notes] };
+  const { line, column, problem } = parsed;
+  const where = column === null ? `line ${line}` : `line ${line}, ${column}`;
+  const made = isMade ? "the trace that selfscale-lab record makes of it: " : "";
+  throw new UnusableTraceError(`${file}: ${made}${where}: ${problem}`);
+}
+
+function textOf(file: string): string {
   try {
-    text = readFileSync(file === "-" ? STDIN : file, "utf8");
+    return readFileSync(file, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new UnusableTraceError(`${nameOf(file)}: can't be read (${code ?? "unknown error"})`, {
+    throw new UnusableTraceError(`${file}: can't be read (${code ?? "unknown error"})`, {
       cause: error,
     });
   }
-  const parsed = parseTrace(text);
-  if (parsed.ok) return parsed;
-  const { line, column, problem } = parsed;
-  const where = column === null ? `line ${line}` : `line ${line}, ${column}`;
-  throw new UnusableTraceError(`${nameOf(file)}: ${where}: ${problem}`);
 }
 
-function nameOf(file: string): string {
-  return file === "-" ? "standard input" : file;
+type Csv = Readonly<{ csv: string; notes: readonly string[]; isMade: boolean }>;
+
+function csvOf(file: string, text: string): Csv {
+  if (!looksLikeRecording(text)) return { csv: text, notes: [], isMade: false };
+  try {
+    return { ...traceFromRecording(text), isMade: true };
+  } catch (error) {
+    if (!(error instanceof UnreadableRecordingError)) throw error;
+    throw new UnusableTraceError(`${file}: ${error.message}`, { cause: error });
+  }
 }
