@@ -1,11 +1,14 @@
 # The only entry point; CI calls the same targets. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench calibrate fuzz clean
+.PHONY: help lab setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench calibrate fuzz clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
 ARGS ?=
+# What `make lab` compares on: seeds of synthetic workloads, and a folder of traces.
+SEEDS ?= 101..200
+TRACES ?= ../shared/traces/nab
 # Seconds that fuzz takes altogether. A run is replayed by its seed: make fuzz FOR=60 SEED=17
 FOR ?= 300
 
@@ -57,6 +60,9 @@ bench: setup build ## measure, and print the figures with the machine they came 
 
 calibrate: setup build ## measure the machine model of the laboratory on a real guest, and keep it (ARGS=--quick: only look)
 	@node --import tsx test-e2e/calibrate/main.ts $(ARGS)
+
+lab: build ## the table of docs/policy.md from scratch, into .cache/lab (SEEDS=101..120: a part; TRACES=FOLDER)
+	@SEEDS="$(SEEDS)" TRACES="$(TRACES)" node scripts/lab.mjs $(ARGS)
 
 record-fixtures: setup build ## record conversations of this release, to be replayed by later ones (ARGS=--replace: anew)
 	@node --import tsx test-e2e/compat/record/main.ts $(ARGS)

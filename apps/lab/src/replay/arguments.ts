@@ -69,6 +69,7 @@ type RawCompare = RawMachine & {
   jobs: number;
   json?: true;
   markdown?: true;
+  save?: string;
 };
 
 function addCompare(program: Command, found: Found): void {
@@ -86,15 +87,16 @@ function addCompare(program: Command, found: Found): void {
     )
     .option("--jobs <number>", "threads", readCount, availableParallelism())
     .option("--json", "every score, as JSON")
-    .option("--markdown", "tables in Markdown");
+    .option("--markdown", "tables in Markdown")
+    .option("--save <file>", "every score, as JSON, into this file besides");
   withPolicies(withMachine(command)).action((traces: string[], raw: RawCompare, self: Command) => {
     const names = raw.synthetic === true ? headline() : (raw.synthetic ?? null);
     const unknown = names?.find((name) => generatorByName(name) === null);
     if (unknown !== undefined) self.error(`error: ${noGenerator(unknown)}`);
     if (traces.length === 0 && names === null) self.error("error: no traces, no --synthetic");
-    const { seeds, baseline, billing, jobs, json, markdown } = raw;
+    const { seeds, baseline, billing, jobs, json, markdown, save } = raw;
     const policies = [...new Set([...raw.policy, baseline])];
-    const rest = { isJson: json ?? false, isMarkdown: markdown ?? false };
+    const rest = { isJson: json ?? false, isMarkdown: markdown ?? false, saveFile: save ?? null };
     const machine = machineOf(raw);
     const what = { traces, synthetic: names, policies, machine, seeds };
     found({ kind: "compare", options: { ...what, baseline, billing, jobs, ...rest } });

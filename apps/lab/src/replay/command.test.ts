@@ -91,9 +91,14 @@ test("a trace that a thread can't use is told like any other", async () => {
   expect(err).toContain("selfscale-lab: bad.csv: line 3, cpu: found NaN, expected a number");
 });
 
-test("compare in Markdown", async () => {
+test("compare in Markdown, and every score in a file", async () => {
   const args = ["cores.csv", "--policy", "static-max", "--seeds", "1", "--markdown"];
-  const { out } = await run("compare", ...args);
+  const { out } = await run("compare", ...args, "--save", "scores.json");
+  const saved = fs.readFileSync(path.join(folder, "scores.json"), "utf8");
+  expect(saved).toBe((await run("compare", ...args.slice(0, -1), "--json")).out);
+  const { code, err } = await run("compare", ...args, "--save", "nowhere/scores.json");
+  expect(code).toBe(1);
+  expect(err).toContain("nowhere/scores.json: can't be written (ENOENT)");
   expect(out).toContain("| policy     | prov × |");
   expect(out).toContain("| ---------- | -----: |");
   expect(out).toContain("against neon, 95 % intervals");

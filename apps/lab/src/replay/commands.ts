@@ -1,4 +1,5 @@
 // `replay`: what policies would have cost, a table for each trace.
+import { writeFileSync } from "node:fs";
 import { type Score } from "@selfscale/evaluation";
 import { type ReplayOptions } from "./options.ts";
 import { alignedTable, figure } from "./table.ts";
@@ -17,6 +18,18 @@ export async function orComplain(command: () => Promise<void> | void): Promise<n
     if (!(error instanceof UnusableTraceError)) throw error;
     process.stderr.write(`selfscale-lab: ${error.message}\n`);
     return UNUSABLE;
+  }
+}
+
+/** Throws UnusableTraceError. */
+export function writeOrComplain(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UnusableTraceError(`${file}: can't be written (${code ?? "unknown error"})`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 // `compare`: all workloads under all policies on all cores, one table for synthetic ones and one for traces.
-import { orComplain, sayNotes } from "./commands.ts";
+import { orComplain, sayNotes, writeOrComplain } from "./commands.ts";
 import { type Group, showGroups } from "./compare-report.ts";
 import { type CompareOptions } from "./options.ts";
 import { performAll } from "./pool.ts";
@@ -20,12 +20,11 @@ export function compare(options: CompareOptions, script: string): Promise<number
     const groups = (["synthetic", "trace"] as const).flatMap((kind) =>
       groupOf(kind, results, options),
     );
-    if (isJson) {
-      const how = { policies, machine, seeds: options.seeds, baseline, billing };
-      process.stdout.write(`${JSON.stringify({ ...how, groups, runs: results }, null, 1)}\n`);
-    } else {
-      process.stdout.write(showGroups(groups, { baseline, billing, isMarkdown }));
-    }
+    const how = { policies, machine, seeds: options.seeds, baseline, billing };
+    const json = `${JSON.stringify({ ...how, groups, runs: results }, null, 1)}\n`;
+    if (options.saveFile !== null) writeOrComplain(options.saveFile, json);
+    const table = () => showGroups(groups, { baseline, billing, isMarkdown });
+    process.stdout.write(isJson ? json : table());
   });
 }
 

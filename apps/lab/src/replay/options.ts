@@ -41,6 +41,8 @@ export type CompareOptions = Readonly<{
   jobs: number;
   isJson: boolean;
   isMarkdown: boolean;
+  /** Where every score goes as JSON, besides. */
+  saveFile: string | null;
 }>;
 
 export type ClairvoyantOptions = Readonly<{

@@ -1,5 +1,4 @@
-import { writeFileSync } from "node:fs";
-import { orComplain, sayNotes } from "../commands.ts";
+import { orComplain, sayNotes, writeOrComplain } from "../commands.ts";
 import { type ChartOptions } from "../options.ts";
 import { load, UnusableTraceError, type Source } from "../workloads.ts";
 import { collect } from "./collect.ts";
@@ -22,19 +21,8 @@ export function chart(options: ChartOptions): Promise<number> {
     if (html === null) {
       throw new UnusableTraceError("the page is made by the build: run dist/selfscale-lab.cjs");
     }
-    write(outFile, html);
+    writeOrComplain(outFile, html);
     const megabytes = (Buffer.byteLength(html) / 1e6).toFixed(1);
     process.stderr.write(`wrote ${outFile} (${megabytes} MB)\n`);
   });
-}
-
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UnusableTraceError(`${file}: can't be written (${code ?? "unknown error"})`, {
-      cause: error,
-    });
-  }
 }
