@@ -59,10 +59,12 @@ function lineBetween(samples: readonly Sample[]): (after: Sample, index: number)
     if (before === undefined || after.atMs <= before.atMs) return "";
     const { mem } = before;
     const busyMs = Math.max(0, after.cpu.busyMs - before.cpu.busyMs);
+    const cpu = busyMs / (after.atMs - before.atMs);
     const swappedBytes = mem.swapTotalBytes - mem.swapFreeBytes;
     return traceLine({
       atMs: before.atMs,
-      cpu: busyMs / (after.atMs - before.atMs),
+      // The counter was read up to a reading's pause before `atMs`: more than there is, is that.
+      cpu: Math.min(cpu, after.cpu.onlineCount),
       memBytes: mem.anonBytes + mem.shmemBytes + swappedBytes,
       cacheBytes: Math.max(0, mem.cachedBytes - mem.shmemBytes),
     });

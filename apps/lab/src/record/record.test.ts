@@ -51,6 +51,11 @@ test("a recording's samples: CPU is what the counter grew by until the next", ()
   expect(parsed.trace.workingSetGib?.[0]).toBe(1.75);
 });
 
+test("no more CPUs are in use than are online", () => {
+  const text = head() + sample(0, 0) + sample(250, 700) + sample(500, 900);
+  expect(traceFromRecording(text).csv).toContain("0.000,2.0000,");
+});
+
 test("the longest run counts, and what is left out is told", () => {
   const short = head({ pid: 6 }) + sample(0, 0) + sample(1_000, 0);
   const long = head() + [0, 1, 2, 3].map((n) => sample(n * 1_000, n * 100)).join("");
