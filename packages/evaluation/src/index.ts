@@ -19,6 +19,12 @@ export {
   type Unplugs,
 } from "./calibration/types.ts";
 export { ACTUATORS, type ActuatorName, type ActuatorProfile } from "./machine/profile.ts";
+export {
+  ACTUATORS,
+  sizeForUsable,
+  type ActuatorName,
+  type ActuatorProfile,
+} from "./machine/profile.ts";
 export { type Machine } from "./machine/machine.ts";
 export {
   optStar,
