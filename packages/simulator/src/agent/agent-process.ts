@@ -1,0 +1,68 @@
+// The agent's process on the node: a loop for each VM, and the arbiter that divides the node. What it knows dies with it.
+import {
+  initialArbiter,
+  stepArbiter,
+  type ArbiterEvent,
+  type ArbiterState,
+  type Capacity,
+  type PermitChange,
+  type VmSpec,
+} from "@selfscale/core";
+import { type Clock } from "../clock.ts";
+import { VmAgent, type VmAgentOptions } from "./vm-agent.ts";
+
+/** Sees each division of the node. */
+export type NodeWitness = Readonly<{
+  divided: (event: ArbiterEvent, changes: readonly PermitChange[]) => readonly PermitChange[];
+}>;
+
+export type VmOptions = Omit<VmAgentOptions, "claim" | "leave" | "clock">;
+
+export class AgentProcess {
+  readonly vms: readonly VmAgent[];
+  readonly #clock: Clock;
+  readonly #witness: NodeWitness;
+  readonly #names: readonly string[];
+  #arbiter: ArbiterState;
+  #isOver = false;
+
+  constructor(clock: Clock, capacity: Capacity, vms: readonly VmOptions[], witness: NodeWitness) {
+    this.#clock = clock;
+    this.#witness = witness;
+    this.#names = vms.map(({ spec }) => spec.name);
+    this.#arbiter = initialArbiter(capacity, vms.map(memberOf));
+    this.vms = vms.map((options) => {
+      const vm = options.spec.name;
+      return new VmAgent({
+        ...options,
+        clock,
+        claim: (want, held) => this.#arbitrate({ kind: "claimed", vm, want, held }),
+        leave: () => this.#arbitrate({ kind: "left", vm }),
+      });
+    });
+  }
+
+  start(): void {
+    for (const vm of this.vms) vm.start();
+  }
+
+  kill(): void {
+    this.#isOver = true;
+    for (const vm of this.vms) vm.kill();
+  }
+
+  /** Answered at once; each VM hears of it after what it is doing. */
+  #arbitrate(event: ArbiterEvent): void {
+    if (this.#isOver) return;
+    const [arbiter, all] = stepArbiter(this.#arbiter, event, this.#clock.now);
+    this.#arbiter = arbiter;
+    for (const { vm, permit, isNodeFull } of this.#witness.divided(event, all)) {
+      const agent = this.vms[this.#names.indexOf(vm)];
+      this.#clock.after(0, () => agent?.tell({ kind: "permit-changed", permit, isNodeFull }));
+    }
+  }
+}
+
+function memberOf({ spec }: Readonly<{ spec: VmSpec }>) {
+  return { name: spec.name, min: spec.bounds.min };
+}

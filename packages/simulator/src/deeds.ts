@@ -1,0 +1,77 @@
+// What each fault does to the world when it begins and when it is over. What is only a manner (slow, refusing, partial) is
+// not here but in Seat.refresh, which reads the faults that are active.
+import { type Fault, type FaultKind } from "./story/faults.ts";
+import { type Seat } from "./seat.ts";
+import { type World } from "./world.ts";
+
+type Deed = Readonly<{
+  begin?: (world: World, seat: Seat, fault: Fault) => void;
+  end?: (world: World, seat: Seat, fault: Fault) => void;
+}>;
+
+/** A socket and a process go; what is open breaks. */
+const DEEDS: Partial<Record<FaultKind, Deed>> = {
+  "link-drop": { begin: (_world, { network }) => network.breakAll("ECONNRESET") },
+  "link-half-open": { begin: (_world, { network }) => network.loseAll() },
+  intruder: { begin: (world, seat, fault) => world.intrude(seat, fault) },
+  "qmp-gone": { begin: (world, seat) => world.breakQmp(seat, "the connection was closed", false) },
+  "guest-reset": {
+    begin: (world, seat) => {
+      if (!seat.machine.isThere) return;
+      seat.network.loseAll();
+      seat.unseat(false);
+      seat.machine.reset(world.clock.now);
+      world.clock.at(seat.machine.bootedAt, () => seat.refresh());
+    },
+  },
+  "qemu-crash": {
+    begin: (world, seat) => {
+      seat.machine.advance(world.clock.now);
+      seat.machine.isThere = false;
+      seat.network.breakAll("ECONNRESET");
+      seat.unseat(false);
+      world.breakQmp(seat, "QEMU ended", true);
+    },
+    end: (world, seat, fault) => {
+      if (seat.active("qemu-crash") !== null) return;
+      seat.machine.boot(world.clock.now, seat.plan.hasQuota && fault.amount !== 1);
+      world.clock.at(seat.machine.bootedAt, () => seat.refresh());
+    },
+  },
+  "agent-crash": {
+    begin: (world) => world.killAgent(),
+    end: (world) => world.startAgent(),
+  },
+  "upgrade-agent": {
+    begin: (world, seat, fault) => {
+      seat.agentMax = fault.amount;
+      world.restartAgent();
+    },
+  },
+  "upgrade-monitor": {
+    begin: (_world, seat, fault) => {
+      seat.monitorMax = fault.amount;
+      if (seat.monitor !== null) seat.unseat(true);
+    },
+  },
+  "bounds-changed": {
+    begin: (world, seat, fault) => world.setBounds(seat, fault.amount / 100),
+    end: (world, seat) => world.setBounds(seat, 1),
+  },
+  "capacity-changed": {
+    begin: (world, _seat, fault) => world.setCapacity(fault.amount / 100),
+    end: (world) => world.setCapacity(1),
+  },
+};
+
+export function beginFault(world: World, seat: Seat, fault: Fault): void {
+  seat.begin(fault);
+  DEEDS[fault.kind]?.begin?.(world, seat, fault);
+  seat.refresh();
+}
+
+export function endFault(world: World, seat: Seat, fault: Fault): void {
+  seat.end(fault);
+  DEEDS[fault.kind]?.end?.(world, seat, fault);
+  seat.refresh();
+}

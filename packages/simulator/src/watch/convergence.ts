@@ -1,0 +1,192 @@
+// Invariant 6 from outside, at the end of the healthy phase: who wishes has it, or the node is full; who needs is fed; and
+// nothing moves or wakes up for nothing.
+import { type Bounds, type Size } from "@selfscale/protocol";
+import { type VmPlan } from "../story/story.ts";
+import { MIB, mib } from "../units.ts";
+import { Broken } from "./broken.ts";
+
+const CELL_BYTES = 128 * MIB;
+
+/** What is known of one VM at the end. */
+export type Ending = Readonly<{
+  plan: VmPlan;
+  bounds: Bounds;
+  truth: Size;
+  /** Online in the guest. */
+  onlineCpus: number;
+  /** The last ScaleRequest of the open connection; null: it has said none. */
+  wish: Size | null;
+  /** How long it has been that. */
+  wishedForMs: number;
+  /** On version 1 nothing may prove whose monitor it is: then the VM may grow, not shrink. */
+  version: number;
+  isLinkUp: boolean;
+  heardMsAgo: number;
+  /** In the last while: sizes told, frames sent, times each machine woke by time alone. */
+  quiet: Readonly<{
+    ms: number;
+    told: number;
+    frames: number;
+    /** No size was told, and none changed. */
+    isStill: boolean;
+    agentTicks: number;
+    monitorTicks: number;
+  }>;
+  isFed: boolean;
+  needMilli: number;
+  needBytes: number;
+  oomKills: number;
+}>;
+
+/** A wish that stood this long must be met. */
+export const CONVERGE_MS = 60_000;
+/** A link that is well is heard this often: a health check every 5 s. */
+const HEARD_MS = 12_000;
+/** Per second: one look at QEMU, a fifth of a health check, and then some. */
+const AGENT_TICKS_PER_SEC = 3;
+const MONITOR_TICKS_PER_SEC = 2;
+const FRAMES_PER_SEC = 3;
+/** Memory that a machine needs beside its processes before anything is wrong: kernel, cache, reserve, filling. */
+const ROOM_SHARE = 0.45;
+
+/** `room`: what the node has for its VMs, their overhead taken off. */
+export function judgeEndings(endings: readonly Ending[], room: Size): void {
+  const all = endings.map((ending): Fitted => ({ ending, fit: fitOf(ending) }));
+  const node = nodeOf(all, room);
+  for (const [vm, { ending, fit }] of all.entries()) {
+    judgeQuiet(vm, ending);
+    if (ending.wish !== null && ending.wishedForMs >= CONVERGE_MS) judgeMet(vm, ending, fit, node);
+    if (!node.isFull.memBytes && !node.isFull.milliCpu) judgeFed(vm, ending);
+  }
+}
+
+type Fitted = Readonly<{ ending: Ending; fit: Size }>;
+type Node = Readonly<{
+  /** Not everybody can have what it wants. */
+  isFull: Readonly<{ memBytes: boolean; milliCpu: boolean }>;
+  free: Size;
+  /** Each VM that waits may be promised a part of a step, which it can't use: less than this in all. */
+  stranded: Size;
+}>;
+
+function nodeOf(all: readonly Fitted[], room: Size): Node {
+  const total = (of: (one: Fitted) => number) => all.reduce((sum, one) => sum + of(one), 0);
+  const wanted = {
+    memBytes: total(({ fit, ending }) => Math.max(fit.memBytes, ending.bounds.min.memBytes)),
+    milliCpu: total(cpuFloor),
+  };
+  const isShort = ({ ending, fit }: Fitted, of: keyof Size) => ending.truth[of] < fit[of];
+  return {
+    isFull: {
+      memBytes: wanted.memBytes > room.memBytes,
+      milliCpu: wanted.milliCpu > room.milliCpu,
+    },
+    free: {
+      memBytes: room.memBytes - total(({ ending }) => ending.truth.memBytes),
+      milliCpu: room.milliCpu - total(({ ending }) => ending.truth.milliCpu),
+    },
+    stranded: {
+      memBytes: total((one) => (isShort(one, "memBytes") ? CELL_BYTES : 0)),
+      milliCpu: total((one) => (isShort(one, "milliCpu") ? cpuStep(one.ending.plan) : 0)),
+    },
+  };
+}
+
+function judgeQuiet(vm: number, { quiet, isLinkUp, heardMsAgo }: Ending): void {
+  hold(isLinkUp && heardMsAgo <= HEARD_MS, vm, `no live link: heard ${heardMsAgo} ms ago`);
+  if (!quiet.isStill) return; // something still moves, as slowly as the guest lets it go
+  const seconds = quiet.ms / 1000;
+  const ticks = quiet.agentTicks;
+  hold(
+    ticks <= AGENT_TICKS_PER_SEC * seconds,
+    vm,
+    `the agent woke up ${ticks} times in ${seconds} s`,
+  );
+  const looks = quiet.monitorTicks;
+  hold(
+    looks <= MONITOR_TICKS_PER_SEC * seconds,
+    vm,
+    `the monitor woke up ${looks} times in ${seconds} s`,
+  );
+  const { frames } = quiet;
+  hold(frames <= FRAMES_PER_SEC * seconds, vm, `${frames} frames sent in ${seconds} s`);
+}
+
+function judgeMet(vm: number, ending: Ending, fit: Size, { isFull, free, stranded }: Node): void {
+  const { truth, plan, onlineCpus, quiet } = ending;
+  const isIdle = quiet.told === 0 || isFull.memBytes || isFull.milliCpu;
+  hold(isIdle, vm, `${quiet.told} sizes told in the last ${quiet.ms} ms, for nothing`);
+  const tellMem = `has ${mib(truth.memBytes)} MiB, wants ${mib(fit.memBytes)} for ${ending.wishedForMs} ms`;
+  const mayKeep = ending.version === 1;
+  hold(mayKeep || truth.memBytes <= fit.memBytes, vm, `more than it wants: ${tellMem}`);
+  const isShort = truth.memBytes < fit.memBytes;
+  const isExcused = isFull.memBytes && free.memBytes < stranded.memBytes;
+  hold(
+    !isShort || isExcused,
+    vm,
+    `less than it wants: ${tellMem}; ${mib(free.memBytes)} MiB are free`,
+  );
+  const tellCpu = `has ${truth.milliCpu} milli, wants ${fit.milliCpu} for ${ending.wishedForMs} ms`;
+  const isCpuShort = truth.milliCpu < fit.milliCpu;
+  const isCpuExcused = isFull.milliCpu && free.milliCpu < stranded.milliCpu;
+  hold(
+    !isCpuShort || isCpuExcused,
+    vm,
+    `less than it wants: ${tellCpu}; ${free.milliCpu} are free`,
+  );
+  if (mayKeep) return;
+  if (plan.hasQuota) hold(truth.milliCpu <= fit.milliCpu, vm, `more than it wants: ${tellCpu}`);
+  // Without a quota vCPUs stay plugged, and the guest uses no more than it agreed to.
+  else
+    hold(onlineCpus <= Math.ceil(fit.milliCpu / 1000), vm, `uses ${onlineCpus} CPUs: ${tellCpu}`);
+}
+
+function judgeFed(vm: number, ending: Ending): void {
+  const { wish, bounds, plan, needBytes, needMilli, truth } = ending;
+  if (wish === null) return;
+  const most = Math.min(bounds.max.memBytes, (plan.baseMib + plan.deviceMib) * MIB);
+  if (needBytes < most * ROOM_SHARE) {
+    hold(
+      ending.isFed && ending.oomKills === 0,
+      vm,
+      `starves: needs ${mib(needBytes)} MiB of ${mib(truth.memBytes)}`,
+    );
+  }
+  const mostMilli = Math.min(bounds.max.milliCpu, plan.vcpusMax * 1000);
+  if (needMilli < 0.8 * mostMilli) {
+    hold(truth.milliCpu >= needMilli, vm, `has ${truth.milliCpu} milli, needs ${needMilli}`);
+  }
+}
+
+/** The wish on the grid and within the bounds, by own arithmetic. */
+export function fitOf({ wish, bounds, plan, truth }: Ending): Size {
+  if (wish === null) return truth;
+  const base = plan.baseMib * MIB;
+  const step = Math.max(CELL_BYTES, plan.blockMib * MIB);
+  const up = (bytes: number) => base + Math.ceil(Math.max(0, bytes - base) / step) * step;
+  const down = (bytes: number) => base + Math.floor(Math.max(0, bytes - base) / step) * step;
+  const most = down(Math.min(bounds.max.memBytes, base + plan.deviceMib * MIB));
+  const least = Math.min(most, up(bounds.min.memBytes));
+  const cell = plan.hasQuota ? 250 : 1000;
+  const cpuUp = (milli: number) => Math.max(cell, Math.ceil(milli / cell) * cell);
+  const cpuDown = (milli: number) => Math.max(cell, Math.floor(milli / cell) * cell);
+  const mostCpu = cpuDown(Math.min(bounds.max.milliCpu, plan.vcpusMax * 1000));
+  const leastCpu = Math.min(mostCpu, cpuUp(bounds.min.milliCpu));
+  return {
+    memBytes: plan.deviceMib === 0 ? base : Math.min(most, Math.max(least, up(wish.memBytes))),
+    milliCpu: Math.min(mostCpu, Math.max(leastCpu, cpuUp(wish.milliCpu))),
+  };
+}
+
+/** vCPUs that were plugged without a quota never come back. */
+function cpuFloor({ ending, fit }: Fitted): number {
+  return ending.plan.hasQuota ? fit.milliCpu : Math.max(fit.milliCpu, ending.truth.milliCpu);
+}
+
+function cpuStep(plan: VmPlan): number {
+  return plan.hasQuota ? 250 : 1000;
+}
+
+function hold(truth: boolean, vm: number, what: string): void {
+  if (!truth) throw new Broken(6, vm, what);
+}
