@@ -43,7 +43,7 @@ export class Fleet {
     this.#config = config;
     this.#log = log;
     this.#now = now;
-    const members = config.vms.map(({ spec }) => ({ name: spec.name, min: spec.bounds.min }));
+    const members = config.vms.map(({ spec }) => ({ name: spec.name, ...spec.bounds }));
     this.#arbiter = initialArbiter(config.node, members);
     this.#runners = new Map(
       config.vms.map((vm) => {

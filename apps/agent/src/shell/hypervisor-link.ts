@@ -128,7 +128,8 @@ export class HypervisorLink {
     const { timers, now, onEvent, onGone } = this.#options;
     const { signal } = this.#stop;
     const backoff = new Backoff({ minMs: timers.reconnectMinMs, maxMs: timers.reconnectMaxMs });
-    let wasClosedByQemu = false;
+    // Who was never attached to has most likely not been started yet.
+    let wasClosedByQemu = true;
     while (!signal.aborted) {
       const startedAt = now();
       try {
@@ -202,7 +203,7 @@ function isAskedAgain(attached: Attached): boolean {
 
 /**
  * The kernel's word that no process listens there. A missing socket file alone may only have been
- * removed by somebody, unless QEMU itself closed our connection before.
+ * removed by somebody, unless QEMU itself closed our connection before, or there never was one.
  */
 function isGone(error: unknown, wasClosedByQemu: boolean): boolean {
   if (!(error instanceof QmpConnectError)) return false;

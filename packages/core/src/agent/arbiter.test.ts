@@ -11,10 +11,11 @@ import {
 
 const GIB = 1024 ** 3;
 const nobody: Size = { milliCpu: 0, memBytes: 0 };
+/** A node that is known well: nobody runs. */
 const node = (capacity: Capacity, min = nobody) =>
   initialArbiter(
     capacity,
-    ["a", "b", "c"].map((name) => ({ name, min })),
+    ["a", "b", "c"].map((name) => ({ name, min, max: min })),
   );
 const size = (cpu: number, gib: number): Size => ({ milliCpu: cpu * 1000, memBytes: gib * GIB });
 
@@ -34,6 +35,17 @@ describe("first come, first served", () => {
   test("keeps room for the minimum of a VM that does not run yet", () => {
     const full = node({ size: size(4, 4), overheadPerVmBytes: 0 }, size(1, 1));
     expect(claim(full, "a", size(4, 4), size(1, 1), 0).permits).toEqual({ a: size(2, 2) });
+  });
+
+  test("sells nothing that a VM may hold which nobody has looked at since the start", () => {
+    const members = ["a", "b"].map((name) => ({ name, min: size(1, 1), max: size(4, 3) }));
+    const full = initialArbiter({ size: size(8, 4), overheadPerVmBytes: 0 }, members);
+    const first = claim(full, "a", size(4, 4), size(1, 1), 0);
+    expect(first.permits).toEqual({ a: size(4, 1) });
+    const looked = claim(first.after, "b", size(1, 2), size(1, 2), 1);
+    expect(looked.permits).toEqual({ a: size(4, 2), b: size(1, 2) });
+    const [, changes] = stepArbiter(first.after, { kind: "left", vm: "b" }, 1);
+    expect(changes).toEqual([{ vm: "a", permit: size(4, 3), isNodeFull: true }]);
   });
 
   test("serves who waited longest first when room appears, in part if need be", () => {

@@ -7,6 +7,8 @@ import { type MonoMs } from "./types.ts";
 export type Capacity = Readonly<{ size: Size; overheadPerVmBytes: number }>;
 
 type Claim = Readonly<{
+  /** What it may hold as long as nobody has looked since the start; null: it is known, or known to be gone. */
+  mayHold: Size | null;
   /** What it is entitled to even while it does not run. */
   min: Size;
   /** What capacity must count for this VM now, by what QEMU reports. */
@@ -34,17 +36,25 @@ export type PermitChange = Readonly<{ vm: string; permit: Size; isNodeFull: bool
 
 export type NodeUse = Readonly<{ held: Size; promised: Size; isOvercommitted: boolean }>;
 
-/** A VM of this node, running or not. */
-export type Member = Readonly<{ name: string; min: Size }>;
+/** A VM of this node, running or not, by its bounds. */
+export type Member = Readonly<{ name: string; min: Size; max: Size }>;
 
-/** Every VM's minimum and overhead are kept free from the start, so that it can always boot. */
+/**
+ * Every VM's minimum and overhead are kept free from the start, so that it can always boot. What a VM may have grown to
+ * before this agent began is nobody else's either, until its QEMU was read or is known to be gone.
+ */
 export function initialArbiter(capacity: Capacity, members: readonly Member[]): ArbiterState {
-  const claims = new Map(members.map(({ name, min }) => [name, reserved(min)]));
+  const claims = new Map(
+    members.map(({ name, min, max }): [string, Claim] => [
+      name,
+      { ...reserved(min), mayHold: max },
+    ]),
+  );
   return { capacity, claims };
 }
 
 function reserved(min: Size): Claim {
-  return { min, held: min, want: min, permit: min, waitingSince: null };
+  return { mayHold: null, min, held: min, want: min, permit: min, waitingSince: null };
 }
 
 /**
@@ -60,7 +70,7 @@ export function stepArbiter(
   if (known === undefined) throw new Error(`${event.vm} is not a VM of this node`);
   const claims = new Map(before.claims);
   if (event.kind === "left") claims.set(event.vm, reserved(known.min));
-  else claims.set(event.vm, { ...known, held: event.held, want: event.want });
+  else claims.set(event.vm, { ...known, mayHold: null, held: event.held, want: event.want });
 
   const divided = divide(before.capacity, claims, now);
   const changes: PermitChange[] = [];
@@ -101,7 +111,7 @@ function divide(
     milliCpu: capacity.size.milliCpu,
     memBytes: capacity.size.memBytes - claims.size * capacity.overheadPerVmBytes,
   };
-  for (const claim of claims.values()) free = minus(free, committed(claim));
+  for (const claim of claims.values()) free = minus(free, claim.mayHold ?? committed(claim));
 
   // Who waits longest goes first; who does not wait yet comes after, in the order they joined.
   const order = [...claims].sort(

@@ -126,7 +126,7 @@ export class Rig {
       256 * MIB,
     );
     this.vms.push(vm);
-    const members = this.vms.map(({ name, state }) => ({ name, min: state.spec.bounds.min }));
+    const members = this.vms.map(({ name, state }) => ({ name, ...state.spec.bounds }));
     this.arbiter = initialArbiter(this.capacity, members);
     return vm;
   }
