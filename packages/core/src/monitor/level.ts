@@ -31,18 +31,41 @@ export function startLevel(state: MonitorState): MonitorState {
   };
 }
 
-/** The agent told the size for the first time: what was only assumed gives way to it. */
-export function learnTold(state: MonitorState): MonitorState {
+/**
+ * The agent told the size for the first time: what was only assumed gives way to it. What was decided
+ * meanwhile rests on our own view, which may have been less than what the VM has.
+ */
+export function learnTold(state: MonitorState, now: MonoMs): Result {
   const actual = effectiveActual(state);
   const { desired, reasons } = state;
-  if (actual === null || desired === null) return state;
-  return {
+  if (actual === null || desired === null) return [state, []];
+  const has: Size = {
+    milliCpu: cpuCellUp(state, actual.milliCpu),
+    memBytes: memCellUp(state, actual.memBytes),
+  };
+  const told: MonitorState = {
     ...state,
     desired: {
-      milliCpu: reasons.cpu === "start" ? cpuCellUp(state, actual.milliCpu) : desired.milliCpu,
-      memBytes: reasons.mem === "start" ? memCellUp(state, actual.memBytes) : desired.memBytes,
+      milliCpu: reasons.cpu === "start" ? has.milliCpu : desired.milliCpu,
+      memBytes: reasons.mem === "start" ? has.memBytes : desired.memBytes,
     },
   };
+  if (now >= state.startedAt + state.config.policy.startHoldMs) return [told, []];
+  const [first, cpuRecord] = keepWhatItHas(told, "cpu", desired.milliCpu, has.milliCpu, now);
+  const [second, memRecord] = keepWhatItHas(first, "mem", desired.memBytes, has.memBytes, now);
+  return [second, [...cpuRecord, ...memRecord]];
+}
+
+/** Before a full window of measurements is in, nothing less than what it has is asked for. */
+function keepWhatItHas(
+  state: MonitorState,
+  resource: Resource,
+  decided: number,
+  has: number,
+  now: MonoMs,
+): Result {
+  if (state.reasons[resource] === "start" || decided >= has) return [state, []];
+  return conclude(state, { resource, to: has, reason: "start", limit: "hold" }, now);
 }
 
 /** Why nothing may be released now; null when it may. */

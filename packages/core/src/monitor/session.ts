@@ -115,7 +115,7 @@ function understand(
     case "HealthCheck":
       return [state, [send(session, { type: "HealthCheck", id: message.id })]];
     case "UpscaleNotification":
-      return notified(state, session, message);
+      return notified(state, session, message, now);
     case "DownscaleRequest":
       return downscale(state, session, message, now);
     case "SizeReport":
@@ -134,6 +134,7 @@ function notified(
   state: MonitorState,
   session: Session,
   message: Message<"UpscaleNotification">,
+  now: MonoMs,
 ): Result {
   const granted = sizeFromAllocation(message.content.granted);
   const isFirst = session.report === null && session.notified === null;
@@ -145,7 +146,8 @@ function notified(
     consented: isMore ? null : consented,
   };
   const reply = send(session, { type: "UpscaleConfirmation", id: message.id });
-  return [isFirst ? learnTold(known) : known, [reply]];
+  const [told, records] = isFirst ? learnTold(known, now) : [known, []];
+  return [told, [...records, reply]];
 }
 
 function downscale(
@@ -239,9 +241,9 @@ function sizeReported(
     throttledShare: content.throttledShare ?? null,
   };
   const known: MonitorState = { ...state, session: { ...session, report, notified: null } };
-  const told = session.report === null ? learnTold(known) : known;
+  const [told, records] = session.report === null ? learnTold(known, now) : [known, []];
   const isShort = report.reason === "node-full" && !isMet(told);
-  return [isShort ? shortGrant(told, now) : told, []];
+  return [isShort ? shortGrant(told, now) : told, records];
 }
 
 function answered(state: MonitorState, message: Message<"ScaleResponse">, now: MonoMs): Result {
