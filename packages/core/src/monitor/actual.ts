@@ -5,6 +5,7 @@ import { type QuotaView } from "../policy/cpu.ts";
 import { type AgentReport, type MonitorState } from "./state.ts";
 
 const MIB = 1024 * 1024;
+const WHOLE_CPU_MILLI = 1000;
 /** Until the agent tells its grid: quarters of a core, and a Linux memory block. */
 const DEFAULT_STEP: Size = { milliCpu: 250, memBytes: 128 * MIB };
 
@@ -45,9 +46,14 @@ export function effectiveActual(state: MonitorState): Size | null {
   return { ...actual, milliCpu: Math.min(actual.milliCpu, report.requested.milliCpu) };
 }
 
-/** The agent can't enforce CPU here: what it requested is advice. */
+/**
+ * The agent can't enforce CPU here: what it requested is advice. Its one reason may be another, a full
+ * node's for instance; but where CPU moves in whole vCPUs, less than there is can be nothing else.
+ */
 export function isAdvice(report: AgentReport): boolean {
-  return report.reason === "no-cpu-quota";
+  if (report.reason === "no-cpu-quota") return true;
+  const isWhole = report.stepMilliCpu >= WHOLE_CPU_MILLI;
+  return isWhole && report.requested.milliCpu < report.actual.milliCpu;
 }
 
 /**

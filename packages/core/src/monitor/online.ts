@@ -54,10 +54,18 @@ function endConsent(state: MonitorState, now: MonoMs): Result {
   if (consented === null) return [state, []];
   const ended: MonitorState = { ...state, consented: null };
   if (hasFollowed(state, consented.milliCpu)) return [ended, []];
-  if ((state.desired?.milliCpu ?? 0) > consented.desiredMilli) return [ended, []];
+  if (wantsMoreThan(state, consented.desiredMilli)) return [ended, []];
   if (now < consented.until) return [state, []];
   const message = "The smaller size that was agreed to did not come; its CPUs are used again.";
   return [ended, [explain("info", "shrink-void", message, { milliCpu: consented.milliCpu })]];
+}
+
+/** As far as the bounds let it be: a wish beyond them brings no CPU. */
+function wantsMoreThan(state: MonitorState, milliCpu: number): boolean {
+  const { desired } = state;
+  if (desired === null) return false;
+  const then = fitted(state, { ...desired, milliCpu });
+  return fitted(state, desired).milliCpu > then.milliCpu;
 }
 
 function hasFollowed(state: MonitorState, milliCpu: number): boolean {
