@@ -129,7 +129,10 @@ function outcomeOf(
 export function notifyStage(state: VmState, now: MonoMs): Result {
   const { facts, link } = state;
   if (facts === null || link.kind !== "up" || state.identity === "mismatched") return [state, []];
-  const actual = actualOf(facts);
+  const plugged = actualOf(facts);
+  // A guest that agreed to use fewer CPUs than are plugged must not read "more" out of a growth of memory.
+  const milliCpu = Math.min(plugged.milliCpu, state.advisedMilli ?? Infinity);
+  const actual = { ...plugged, milliCpu };
   const known = state.notified;
   // What it had when the link came up is its own knowledge; only what is added is news.
   if (known === null) return [{ ...state, notified: actual }, []];
