@@ -102,6 +102,7 @@ function hypervisorLost(state: VmState, problem: string): Result {
     sought: null,
     memory: { kind: "idle" },
     cpu: { kind: "idle" },
+    permit: null,
     memoryPace: initialPace(),
     cpuPace: initialPace(),
   };
