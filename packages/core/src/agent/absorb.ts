@@ -184,7 +184,7 @@ function heard(state: VmState, news: LinkNews, now: MonoMs): Result {
   }
 }
 
-/** Everything that was true of the connection only. */
+/** Everything that was true of the connection only; what the guest uses by advice too. */
 function forgetLink(state: VmState): VmState {
   return {
     ...state,
@@ -195,6 +195,7 @@ function forgetLink(state: VmState): VmState {
     metrics: null,
     overrides: INITIAL_OVERRIDES,
     blind: null,
+    advisedMilli: null,
     notified: null,
     reported: null,
   };
