@@ -125,9 +125,12 @@ function commandSettled(
   const { memory, cpu } = state;
   if ("attempt" in memory && memory.attempt === event.attempt) {
     const direction = memory.kind === "growing" ? "growth" : "shrink";
-    const memoryPace = fellShort(state.memoryPace, direction, problem, now, state.timers);
+    const pace = fellShort(state.memoryPace, direction, problem, now, state.timers);
+    const memoryPace = memory.kind === "growing" ? { ...pace, triedTo: memory.toBytes } : pace;
     return [{ ...asked, memory: { kind: "idle" }, memoryPace }, [say, observe]];
   }
+    // Settling takes nothing: it is told again when its time is over, at once would be as fast as QEMU refuses.
+    if (memory.kind === "settling") return [asked, [say, observe]];
   if ("attempt" in cpu && cpu.attempt === event.attempt) {
     const direction = cpu.kind === "growing" ? "growth" : "shrink";
     const cpuPace = fellShort(state.cpuPace, direction, problem, now, state.timers);

@@ -215,9 +215,12 @@ function beginNext(
   if (target === undefined || !mayResize(state)) return [state, []];
   const actual = actualOf(facts).memBytes;
   if (target > actual) {
-    return !growthMayRetry(state.memoryPace, now) && target <= requestedMemOf(facts)
-      ? [state, []]
-      : grow(state, target, now);
+    // A need beyond what fell short is another need; the same one waits for its pause.
+    const { triedTo } = state.memoryPace;
+    const isBeyond = target > Math.max(requestedMemOf(facts), triedTo ?? 0);
+    return growthMayRetry(state.memoryPace, now) || isBeyond
+      ? grow(state, target, now)
+      : [state, []];
   }
   // More was requested than the guest has plugged, and it is no longer wanted: stop asking for it.
   if (device.requestedBytes > device.sizeBytes && wantsLess(state, requestedMemOf(facts))) {

@@ -22,5 +22,6 @@ export function fellShort(
   lowest: number | null = null,
 ): Pace {
   const failures = pace.direction === direction ? pace.failures + 1 : 1;
-  return { failures, direction, retryAt: now + retryPauseMs(failures, timers), problem, lowest };
+  const retryAt = now + retryPauseMs(failures, timers);
+  return { failures, direction, retryAt, problem, lowest, triedTo: null };
 }

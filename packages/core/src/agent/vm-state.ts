@@ -46,6 +46,8 @@ export type Pace = Readonly<{
   problem: string | null;
   /** What the monitor said it would agree to, when it refused: asked next, and only once. */
   lowest: number | null;
+  /** How far the growth that fell short was to go: a need beyond it is tried at once. */
+  triedTo: number | null;
 }>;
 
 export type VmState = Readonly<{
@@ -118,7 +120,25 @@ export type VmState = Readonly<{
   lastGrowthMs: Readonly<{ cpu: number | null; mem: number | null }>;
 }>;
 
-const EASY: Pace = { failures: 0, direction: "shrink", retryAt: 0, problem: null, lowest: null };
+/** One command on its way. */
+export type Told = Readonly<{
+  attempt: number;
+  /** Bytes, base memory included, or milli-vCPU. */
+  amount: number;
+  /** Observations until the facts must show it; null until the command was answered. */
+  looksLeft: number | null;
+}>;
+
+export const NOTHING_TOLD: VmState["told"] = { memory: [], cpu: [] };
+
+const EASY: Pace = {
+  failures: 0,
+  direction: "shrink",
+  retryAt: 0,
+  problem: null,
+  lowest: null,
+  triedTo: null,
+};
 
 export function initialPace(): Pace {
   return EASY;
