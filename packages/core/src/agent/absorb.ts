@@ -15,7 +15,8 @@ import {
 import { fellShort } from "./pace.ts";
 import { inspect } from "./inspect.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction, type VmEvent } from "./types.ts";
-import { initialPace, initialVm, type VmState } from "./vm-state.ts";
+import { noteAnswered, noteLooked } from "./told.ts";
+import { initialPace, initialVm, NOTHING_TOLD, type VmState } from "./vm-state.ts";
 import { holdOf } from "./want.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
@@ -89,7 +90,7 @@ function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result 
 }
 
 function observed(state: VmState, facts: HypervisorFacts, now: MonoMs): VmState {
-  return { ...state, facts, observedAt: now, observeAskedAt: null };
+  return { ...noteLooked(state), facts, observedAt: now, observeAskedAt: null };
 }
 
 /** Nothing can be resized or read; what is known of sizes stays, for it is still held. */
@@ -98,13 +99,15 @@ function hypervisorLost(state: VmState, problem: string): Result {
     ...state,
     hypervisorProblem: problem,
     observeAskedAt: null,
-    // Claim anew when it is back: the shell may have told the node that this QEMU is gone.
+    // Claim anew when it is back: the shell may have told the node that this QEMU is gone, and then what was
+    // promised is another VM's by now.
     sought: null,
+    permit: null,
     memory: { kind: "idle" },
     cpu: { kind: "idle" },
-    permit: null,
     memoryPace: initialPace(),
     cpuPace: initialPace(),
+    told: NOTHING_TOLD,
   };
   if (state.hypervisorProblem === problem) return [lost, []];
   return [lost, [warning("hypervisor-lost", problem)]];
@@ -116,7 +119,8 @@ function commandSettled(
   now: MonoMs,
 ): Result {
   // Whatever it was, what QEMU shows now is what counts.
-  const asked: VmState = { ...state, observeAskedAt: now };
+  const answered = noteAnswered(state, event.attempt, event.outcome !== "refused");
+  const asked: VmState = { ...answered, observeAskedAt: now };
   const observe: VmAction = { kind: "observe" };
   if (event.outcome === "done") return [asked, [observe]];
   const problem = event.problem ?? event.outcome;
@@ -124,13 +128,13 @@ function commandSettled(
   const say = warning("resize-failed", problem, data);
   const { memory, cpu } = state;
   if ("attempt" in memory && memory.attempt === event.attempt) {
+    // Settling takes nothing: it is told again when its time is over, at once would be as fast as QEMU refuses.
+    if (memory.kind === "settling") return [asked, [say, observe]];
     const direction = memory.kind === "growing" ? "growth" : "shrink";
     const pace = fellShort(state.memoryPace, direction, problem, now, state.timers);
     const memoryPace = memory.kind === "growing" ? { ...pace, triedTo: memory.toBytes } : pace;
     return [{ ...asked, memory: { kind: "idle" }, memoryPace }, [say, observe]];
   }
-    // Settling takes nothing: it is told again when its time is over, at once would be as fast as QEMU refuses.
-    if (memory.kind === "settling") return [asked, [say, observe]];
   if ("attempt" in cpu && cpu.attempt === event.attempt) {
     const direction = cpu.kind === "growing" ? "growth" : "shrink";
     const cpuPace = fellShort(state.cpuPace, direction, problem, now, state.timers);
@@ -191,6 +195,7 @@ function heard(state: VmState, news: LinkNews, now: MonoMs): Result {
 function forgetLink(state: VmState): VmState {
   return {
     ...state,
+    advisedMilli: null,
     identity: "unknown",
     monitorMemBytes: null,
     level: null,
@@ -198,7 +203,6 @@ function forgetLink(state: VmState): VmState {
     metrics: null,
     overrides: INITIAL_OVERRIDES,
     blind: null,
-    advisedMilli: null,
     notified: null,
     reported: null,
   };

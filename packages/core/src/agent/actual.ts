@@ -2,6 +2,8 @@
 import { type Size } from "@selfscale/protocol";
 import { type HypervisorFacts } from "./types.ts";
 
+const NOTHING: Size = { milliCpu: 0, memBytes: 0 };
+
 /** base + virtio-mem `size`; plugged vCPUs or the quota, whichever is less. */
 export function actualOf(facts: HypervisorFacts): Size {
   const plugged = facts.vcpusPlugged * 1000;
@@ -18,12 +20,12 @@ export function requestedMemOf(facts: HypervisorFacts): number {
 
 /**
  * What capacity counts. After a reset `size` is 0 for seconds while the guest plugs `requested`
- * again, so the larger of both is held. `cpuInFlightMilli`: a raise or a loan on its way.
+ * again, so the larger of both is held. `inFlight`: what was told and may arrive yet, a loan included.
  */
-export function heldOf(facts: HypervisorFacts, cpuInFlightMilli: number): Size {
+export function heldOf(facts: HypervisorFacts, inFlight: Size = NOTHING): Size {
   const actual = actualOf(facts);
   return {
-    milliCpu: Math.max(actual.milliCpu, cpuInFlightMilli),
-    memBytes: Math.max(actual.memBytes, requestedMemOf(facts)),
+    milliCpu: Math.max(actual.milliCpu, inFlight.milliCpu),
+    memBytes: Math.max(actual.memBytes, requestedMemOf(facts), inFlight.memBytes),
   };
 }

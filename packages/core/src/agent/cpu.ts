@@ -174,6 +174,7 @@ function askToShrink(state: VmState, facts: HypervisorFacts, goal: number, now: 
   const { link, cpuPace } = state;
   if (link.kind !== "up" || shrinkObstacle(state) !== null) return [state, []];
   if (state.memory.kind === "asking") return [state, []]; // one question at a time
+  if (state.told.cpu.length > 0) return [state, []]; // and nothing else on its way
   // Under a fractional quota the guest's own signals lie; throttling is the truth.
   if (goal < 1000 && (facts.throttledShare ?? 0) >= CALM_THROTTLED_SHARE) return [state, []];
   const usable = usableOf(state, facts);

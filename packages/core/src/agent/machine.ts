@@ -8,6 +8,7 @@ import { assertInvariants } from "./invariants.ts";
 import { overridesWakeAt } from "../legacy/overrides.ts";
 import { linkWakeAt } from "./link.ts";
 import { memoryStage, memoryWakeAt } from "./memory.ts";
+import { noteTold } from "./told.ts";
 import { modeStage, modeWakeAt } from "./mode.ts";
 import { answerStage, notifyStage, reportStage, reportWakeAt } from "./report.ts";
 import { wantStage } from "./want.ts";
@@ -31,8 +32,8 @@ const STAGES: readonly Stage[] = [
 export function stepVm(before: VmState, event: VmEvent, now: MonoMs): [VmState, VmAction[]] {
   const [learned, first] = absorb(before, event, now);
   const [decided, second] = runStages(learned, now, STAGES);
-  const after: VmState = { ...decided, steppedAt: now };
   const actions = [...first, ...second];
+  const after: VmState = { ...noteTold(decided, second), steppedAt: now };
   assertInvariants(after, actions);
   return [after, actions];
 }

@@ -275,6 +275,7 @@ function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now
   const { link, memoryPace } = state;
   if (link.kind !== "up" || shrinkObstacle(state) !== null) return [state, []];
   if (state.cpu.kind === "asking") return [state, []]; // one question at a time
+  if (state.told.memory.length > 0) return [state, []]; // and nothing else on its way
   const grid = gridOf(facts, state.spec.hasQuota);
   const actual = actualOf(facts);
   const slice = Math.max(target, memCellUp(actual.memBytes - state.sliceBytes, grid));

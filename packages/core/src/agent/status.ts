@@ -44,7 +44,7 @@ export function vmStatus(state: VmState): VmStatus {
     permit: facts === null ? null : permitOf(state, facts),
     requested: facts === null ? null : requestedOf(state, facts),
     actual: facts === null ? null : actualOf(facts),
-    held: facts === null ? null : heldOf(facts, 0),
+    held: facts === null ? null : heldOf(facts),
     bounds: state.spec.bounds,
     wishReason: state.level?.reason ?? null,
     reason: facts === null ? "stuck" : reasonOf(state, facts),

@@ -107,6 +107,8 @@ export type VmState = Readonly<{
   /** What the VM had before it was lent a whole CPU to unplug with; null: nothing is lent. */
   lentFromMilli: number | null;
   attempts: number;
+  /** Sizes told to QEMU or the kernel that the facts do not show yet. */
+  told: Readonly<{ memory: readonly Told[]; cpu: readonly Told[] }>;
 
   /** Last UpscaleNotification on this connection. */
   notified: Size | null;
@@ -180,6 +182,7 @@ export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number)
     advisedMilli: null,
     lentFromMilli: null,
     attempts: 0,
+    told: NOTHING_TOLD,
     notified: null,
     reported: null,
     lastGrowthMs: { cpu: null, mem: null },

@@ -8,6 +8,7 @@ import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import { boundsOnGrid, clampToBounds, gridOf, memCellUp, type Grid } from "./grid.ts";
 import { isMute } from "./link.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
+import { mostTold } from "./told.ts";
 import { type VmState } from "./vm-state.ts";
 
 /** A guest under QEMU this busy, while its monitor is mute, is in distress. Share of its CPU. */
@@ -17,7 +18,7 @@ const BLIND_STEP_SHARE = 0.25;
 
 /** What the VM keeps while nobody may decide for it. */
 export function holdOf(state: VmState, facts: HypervisorFacts): Size {
-  const held = heldOf(facts, 0);
+  const held = heldOf(facts);
   return { milliCpu: state.advisedMilli ?? held.milliCpu, memBytes: held.memBytes };
 }
 
@@ -43,7 +44,7 @@ export function wantStage(state: VmState, now: MonoMs): readonly [VmState, reado
       }),
     );
   }
-  const claim = { want: withLoan(seeing, want), held: heldOf(facts, cpuInFlight(seeing)) };
+  const claim = { want: withLoan(seeing, want), held: heldOf(facts, inFlightOf(seeing)) };
   const isNews =
     state.sought === null ||
     !same(state.sought.want, claim.want) ||
@@ -150,9 +151,13 @@ function blindFloor(state: VmState): Size | null {
   return state.blind === null ? null : { milliCpu: 1, memBytes: state.blind.memBytes };
 }
 
-/** CPU that counts as held although it is not actual yet, or only lent. Milli-vCPU. */
-function cpuInFlight(state: VmState): number {
-  return state.cpu.kind === "growing" ? state.cpu.toMilli : 0;
+/** What counts as held although the facts do not show it yet, or it is only lent. */
+function inFlightOf({ cpu, told }: VmState): Size {
+  const growing = cpu.kind === "growing" ? cpu.toMilli : 0;
+  return {
+    milliCpu: Math.max(growing, mostTold(told.cpu)),
+    memBytes: mostTold(told.memory),
+  };
 }
 
 /** A fractional VM that unplugs memory is lent a whole CPU: at 0.25 an unplug takes minutes. */
