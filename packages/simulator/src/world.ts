@@ -235,7 +235,7 @@ export class World {
 
   #specOf(seat: Seat): VmSpec {
     return {
-      name: `vm-${seat.index + 1}`,
+      name: nameOf(seat.index),
       bounds: seat.bounds,
       hasQuota: seat.plan.hasQuota,
       hasMetrics: seat.plan.hasMetrics,
@@ -350,6 +350,8 @@ export class World {
     return {
       divided: (event, wanted) => {
         const changes = this.#options.sabotage?.node?.(wanted, this.clock.now) ?? wanted;
+        const seat = this.#seats.find(({ index }) => nameOf(index) === event.vm);
+        if (event.kind === "left" && seat?.machine.isThere === true) this.#nodeWatch?.mistook();
         this.#nodeWatch?.divided(event, changes);
         return changes;
       },
@@ -386,4 +388,8 @@ export class World {
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { invariant: 0, at, vm: null, what };
   }
+}
+
+function nameOf(index: number): string {
+  return `vm-${index + 1}`;
 }

@@ -64,5 +64,5 @@ export class AgentProcess {
 }
 
 function memberOf({ spec }: Readonly<{ spec: VmSpec }>) {
-  return { name: spec.name, min: spec.bounds.min };
+  return { name: spec.name, ...spec.bounds };
 }

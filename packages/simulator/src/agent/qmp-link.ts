@@ -51,7 +51,7 @@ export class QmpLink {
   readonly #backoff: Backoff;
   #attached: Attached | null = null;
   #isStopped = false;
-  #wasClosedByQemu = false;
+  #wasClosedByQemu = true;
   #attemptedAt = 0;
   readonly #lanes = { memory: [] as Command[], cpu: [] as Command[] };
   /** Commands whose answer is awaited on the present connection. */
@@ -149,9 +149,9 @@ export class QmpLink {
     const { clock, machine, manners } = this.#options;
     this.#attemptedAt = clock.now;
     if (!machine.isThere || manners.isGone) {
+      // A socket file that is only missing may have been removed by anybody.
+      const isKnownGone = !manners.isGone || this.#wasClosedByQemu;
       clock.after(1, () => {
-        // A socket file that is only missing may have been removed by anybody.
-        const isKnownGone = !machine.isThere && (!manners.isGone || this.#wasClosedByQemu);
         this.#failed(isKnownGone ? "ECONNREFUSED" : "ENOENT", isKnownGone);
       });
       return;

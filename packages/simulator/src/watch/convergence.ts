@@ -18,8 +18,9 @@ export type Ending = Readonly<{
   wish: Size | null;
   /** How long it has been that. */
   wishedForMs: number;
-  /** On version 1 nothing may prove whose monitor it is: then the VM may grow, not shrink. */
   version: number;
+  /** The monitor refused the last shrink of this resource. */
+  isRefused: Readonly<{ mem: boolean; cpu: boolean }>;
   isLinkUp: boolean;
   heardMsAgo: number;
   /** In the last while: sizes told, frames sent, times each machine woke by time alone. */
@@ -72,10 +73,12 @@ type Node = Readonly<{
 function nodeOf(all: readonly Fitted[], room: Size): Node {
   const total = (of: (one: Fitted) => number) => all.reduce((sum, one) => sum + of(one), 0);
   const wanted = {
-    memBytes: total(({ fit, ending }) => Math.max(fit.memBytes, ending.bounds.min.memBytes)),
-    milliCpu: total(cpuFloor),
+    memBytes: total(keptMem),
+    milliCpu: total(keptCpu),
   };
-  const isShort = ({ ending, fit }: Fitted, of: keyof Size) => ending.truth[of] < fit[of];
+  // What is wanted by metrics is not known here.
+  const mayWait = ({ ending, fit }: Fitted, of: keyof Size) =>
+    ending.wish === null || ending.truth[of] < fit[of];
   return {
     isFull: {
       memBytes: wanted.memBytes > room.memBytes,
@@ -86,8 +89,8 @@ function nodeOf(all: readonly Fitted[], room: Size): Node {
       milliCpu: room.milliCpu - total(({ ending }) => ending.truth.milliCpu),
     },
     stranded: {
-      memBytes: total((one) => (isShort(one, "memBytes") ? CELL_BYTES : 0)),
-      milliCpu: total((one) => (isShort(one, "milliCpu") ? cpuStep(one.ending.plan) : 0)),
+      memBytes: total((one) => (mayWait(one, "memBytes") ? CELL_BYTES : 0)),
+      milliCpu: total((one) => (mayWait(one, "milliCpu") ? cpuStep(one.ending.plan) : 0)),
     },
   };
 }
@@ -117,8 +120,10 @@ function judgeMet(vm: number, ending: Ending, fit: Size, { isFull, free, strande
   const isIdle = quiet.told === 0 || isFull.memBytes || isFull.milliCpu;
   hold(isIdle, vm, `${quiet.told} sizes told in the last ${quiet.ms} ms, for nothing`);
   const tellMem = `has ${mib(truth.memBytes)} MiB, wants ${mib(fit.memBytes)} for ${ending.wishedForMs} ms`;
-  const mayKeep = ending.version === 1;
-  hold(mayKeep || truth.memBytes <= fit.memBytes, vm, `more than it wants: ${tellMem}`);
+  const mayKeep = isUnproven(ending);
+  // A monitor's consent is a little more careful than its wish: it may refuse the last cell.
+  const most = fit.memBytes + (ending.isRefused.mem ? CELL_BYTES : 0);
+  hold(mayKeep || truth.memBytes <= most, vm, `more than it wants: ${tellMem}`);
   const isShort = truth.memBytes < fit.memBytes;
   const isExcused = isFull.memBytes && free.memBytes < stranded.memBytes;
   hold(
@@ -134,7 +139,8 @@ function judgeMet(vm: number, ending: Ending, fit: Size, { isFull, free, strande
     vm,
     `less than it wants: ${tellCpu}; ${free.milliCpu} are free`,
   );
-  if (mayKeep) return;
+  // CPU that is in use is not taken, whatever the bounds say.
+  if (mayKeep || ending.isRefused.cpu) return;
   if (plan.hasQuota) hold(truth.milliCpu <= fit.milliCpu, vm, `more than it wants: ${tellCpu}`);
   // Without a quota vCPUs stay plugged, and the guest uses no more than it agreed to.
   else
@@ -178,9 +184,21 @@ export function fitOf({ wish, bounds, plan, truth }: Ending): Size {
   };
 }
 
+/** Without a UUID nothing may prove whose monitor it is: then the VM may grow, not shrink. */
+function isUnproven({ version, plan }: Ending): boolean {
+  return version === 1 || !plan.hasUuid;
+}
+
+/** What it wants, and what it can't or need not give back. */
+function keptMem({ ending, fit }: Fitted): number {
+  const kept = isUnproven(ending) ? ending.truth.memBytes : ending.bounds.min.memBytes;
+  return Math.max(fit.memBytes, kept);
+}
+
 /** vCPUs that were plugged without a quota never come back. */
-function cpuFloor({ ending, fit }: Fitted): number {
-  return ending.plan.hasQuota ? fit.milliCpu : Math.max(fit.milliCpu, ending.truth.milliCpu);
+function keptCpu({ ending, fit }: Fitted): number {
+  const isKept = !ending.plan.hasQuota || isUnproven(ending);
+  return isKept ? Math.max(fit.milliCpu, ending.truth.milliCpu) : fit.milliCpu;
 }
 
 function cpuStep(plan: VmPlan): number {

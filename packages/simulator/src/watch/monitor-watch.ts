@@ -1,7 +1,12 @@
 // Watches one monitor's process from outside: what it says is decided and recorded (9), and what it gives away rests on
 // fresh samples (7).
 import { MONITOR_NOTES, PRESETS, type MonitorAction, type MonitorEvent } from "@selfscale/core";
-import { decodeFromMonitor, type FromMonitor, type MonitorDecision } from "@selfscale/protocol";
+import {
+  decodeFromAgent,
+  decodeFromMonitor,
+  type FromMonitor,
+  type MonitorDecision,
+} from "@selfscale/protocol";
 import { MIB, mib } from "../units.ts";
 import { Broken, type InvariantNumber } from "./broken.ts";
 
@@ -16,8 +21,9 @@ export class MonitorWatch {
   #leastTruthBytes = Infinity;
   #version = 0;
   #hasReport = false;
+  /** A consent on version 1 lowered the level since the last decision. */
+  #isLowered = false;
   #decision: MonitorDecision | null = null;
-  #stated: { milliCpu: number; memBytes: number } | null = null;
 
   constructor(vm: number, preset: keyof typeof PRESETS, now: number) {
     this.#vm = vm;
@@ -41,14 +47,22 @@ export class MonitorWatch {
       this.#version = event.version;
       this.#hasReport = false;
     }
-    if (event.kind === "frame-received") this.#hasReport ||= event.text.includes('"SizeReport"');
+    if (event.kind === "frame-received" && event.text.includes('"SizeReport"')) {
+      // An agent that can't read QEMU now tells what it read last.
+      const report = decodeFromAgent(event.text);
+      if (report.ok && report.message.type === "SizeReport") {
+        this.#hasReport = true;
+        const { mem } = report.message.content.actual;
+        this.#leastTruthBytes = Math.min(this.#leastTruthBytes, mem);
+      }
+    }
     if (actions.length > 0) this.#judge(actions, now);
   }
 
   #judge(actions: readonly MonitorAction[], now: number): void {
     const reasons = new Set<string>();
     for (const action of actions) {
-      if (action.kind === "decide") this.#decision = action.decision;
+      if (action.kind === "decide") this.#judgeDecision(action.decision, now);
       if (action.kind !== "explain") continue;
       reasons.add(action.note.reason);
       const isKnown = action.note.reason in MONITOR_NOTES && action.note.message !== "";
@@ -72,30 +86,32 @@ export class MonitorWatch {
     if (message.type !== "DownscaleResult") return;
     const note = message.Ok ? "shrink-agreed" : "shrink-refused";
     this.#hold(reasons.has(note), 9, `a DownscaleResult without the note ${note}`);
+    if (message.Ok && this.#version === 1) this.#isLowered = true;
     const isFresh = now - Math.min(this.#cpuAt, this.#memoryAt) <= this.#policy.staleMs;
     this.#hold(!message.Ok || isFresh, 7, "agreed to a shrink on stale samples");
   }
 
   #judgeLevel(target: { milliCpu: number; memBytes: number }, now: number): void {
     const decision = this.#decision;
-    const before = this.#stated;
-    this.#stated = target;
     const isDecided = (one: "cpu" | "mem") => decision !== null && decision[one].reason !== "start";
     const isCpu = !isDecided("cpu") || target.milliCpu === decision?.result.milliCpu;
-    // On version 1 a consent lowers the level; that is in the note of the consent.
+    // A level that a consent lowered is in the note of that consent.
     const isMem =
-      !isDecided("mem") || target.memBytes === decision?.result.memBytes || this.#version === 1;
+      !isDecided("mem") || target.memBytes === decision?.result.memBytes || this.#isLowered;
     this.#hold(isCpu && isMem, 9, `asks for ${say(target)}, which no decision says`);
 
     const isStarting = now < this.#startedAt + this.#policy.startHoldMs;
     const least = this.#leastTruthBytes - CELL_BYTES;
     const isKept = !isStarting || !this.#hasReport || target.memBytes > least;
     this.#hold(isKept, 7, `asks for ${say(target)} before a full window of measurements is in`);
-    if (before === null || this.#version === 1) return;
-    const isLess = target.milliCpu < before.milliCpu || target.memBytes < before.memBytes;
+  }
+
+  #judgeDecision(decision: MonitorDecision, now: number): void {
+    this.#decision = decision;
+    if (decision.mem.before !== decision.mem.result) this.#isLowered = false;
+    const isLess = [decision.cpu, decision.mem].some(({ before, result }) => result < before);
     const isFresh = now - Math.min(this.#cpuAt, this.#memoryAt) <= this.#policy.staleMs;
-    const isStart = !isDecided("cpu") || !isDecided("mem");
-    this.#hold(!isLess || isFresh || isStart, 7, `asks for less, ${say(target)}, on stale samples`);
+    this.#hold(!isLess || isFresh, 7, `decides on less, ${say(decision.result)}, on stale samples`);
   }
 
   #hold(truth: boolean, invariant: InvariantNumber, what: string): void {

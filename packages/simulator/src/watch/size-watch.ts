@@ -192,7 +192,8 @@ export class SizeWatch {
     const most = this.#mostCpu(one);
     this.#hold(milli <= most, 1, `quota of ${milli}: nobody asked for more than ${most}`);
     const had = readingOf(facts).milliCpu;
-    const wishes = this.#wished(one, "milliCpu", had);
+    const cut = (wish: number) => Math.min(wish, this.bounds.max.milliCpu);
+    const wishes = this.#wished(one, "milliCpu", had).map(cut);
     const isWished = wishes.length > 0 && wishes.every((wish) => wish >= milli);
     if (milli > had && milli <= LOAN_MILLI && !isWished) this.#lentFrom ??= had;
     if (milli >= range.low.milliCpu) return;
@@ -263,8 +264,8 @@ export class SizeWatch {
       : this.#wished(one, "milliCpu", max.milliCpu).map(up);
     const mayLend = book?.consents.some(({ mem, agreedAt }) => mem || now <= agreedAt + 2_000);
     const loan = mayLend === true ? [LOAN_MILLI] : [];
-    const wanted = Math.max(up(min.milliCpu), ...wished, ...loan);
-    return Math.max(range.high.milliCpu, Math.min(max.milliCpu, wanted));
+    const wanted = Math.max(up(min.milliCpu), ...wished);
+    return Math.max(range.high.milliCpu, Math.min(max.milliCpu, wanted), ...loan);
   }
 
   /** UpscaleRequest names no amount, and metrics decide by themselves: bounds alone bind them. */
