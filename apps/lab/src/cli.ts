@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { addWorld, type WorldOptions } from "./world/options.ts";
 import pkg from "../package.json" with { type: "json" };
 import { addRecord, type RecordInvocation } from "./record/arguments.ts";
 import { addReplayCommands, type ReplayInvocation } from "./replay/arguments.ts";
@@ -39,6 +40,7 @@ export type Invocation =
   | Readonly<{ kind: "transcript"; file: string; options: TranscriptOptions }>
   | ReplayInvocation
   | RecordInvocation
+  | Readonly<{ kind: "world"; options: WorldOptions }>
   /** Help, the version, or a mistake: it is printed already, only the exit code is left. */
   | Readonly<{ kind: "done"; exitCode: number }>;
 
@@ -57,6 +59,7 @@ export function readInvocation(args: readonly string[]): Invocation {
   addTranscript(program, found);
   addReplayCommands(program, found);
   addRecord(program, found);
+  addWorld(program, (options) => found({ kind: "world", options }));
   try {
     program.parse([...args], { from: "user" });
   } catch (error) {

@@ -10,6 +10,7 @@ import { clairvoyant } from "./replay/clairvoyant.ts";
 import { replay } from "./replay/commands.ts";
 import { compare } from "./replay/compare.ts";
 import { serveTasks } from "./replay/pool.ts";
+import { world } from "./world/command.ts";
 import { transcript } from "./transcript/command.ts";
 
 async function main(): Promise<number> {
@@ -38,6 +39,8 @@ async function main(): Promise<number> {
       return await record(invocation.options);
     case "chart":
       return await chart(invocation.options);
+    case "world":
+      return world(invocation.options);
     default:
       return invocation satisfies never;
   }
