@@ -12,5 +12,10 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
   { seed: 69, found: "a wish beyond the bounds ended an agreement about CPUs" },
   { seed: 83, found: "advice to use fewer CPUs outlived the connection it was given on" },
   { seed: 87, found: "memory was taken while earlier commands were unanswered" },
+  {
+    seed: 255,
+    found:
+      "an order to switch CPUs on, refused by the kernel, outlived the consent to switch them off",
+  },
   { seed: 381, found: "a command that timed out, and was carried out, was not held" },
 ];

@@ -14,11 +14,13 @@ export function onlineStage(before: MonitorState, now: MonoMs): Result {
   if (sample === undefined) return [before, []];
   const [state, notes] = endConsent(before, now);
   const goal = cpuGoal(state);
-  const isNews = goal !== sample.onlineCount && goal !== state.onlineAsked;
-  const actions: MonitorAction[] = isNews
-    ? [...notes, { kind: "set-online-cpus", count: goal }]
-    : [...notes];
-  return [{ ...state, onlineAsked: goal === sample.onlineCount ? null : goal }, actions];
+  // An order stands until the next one, also while the kernel refuses it: so it is what will be online.
+  const isNews = goal !== (state.onlineAsked ?? sample.onlineCount);
+  if (isNews) {
+    return [{ ...state, onlineAsked: goal }, [...notes, { kind: "set-online-cpus", count: goal }]];
+  }
+  const isDone = goal === sample.onlineCount;
+  return [isDone ? { ...state, onlineAsked: null } : state, notes];
 }
 
 export function onlineWakeAt(state: MonitorState): MonoMs | null {
@@ -32,8 +34,8 @@ export function cpuGoal(state: MonitorState): number {
   if (sample === undefined) return 1;
   const within = (count: number) => Math.min(sample.presentCount, Math.max(1, count));
   if (state.consented !== null) return within(state.consented.cpus);
-  // Without a consent nothing goes offline: CPUs found online are somebody's choice.
-  return Math.max(sample.onlineCount, within(cpusWanted(state)));
+  // Without a consent nothing more goes offline: CPUs found online are somebody's choice.
+  return Math.max(state.onlineAsked ?? sample.onlineCount, within(cpusWanted(state)));
 }
 
 /** What the agent has set going, and what is wanted of that which the VM owns already. */

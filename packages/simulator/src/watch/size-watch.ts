@@ -193,7 +193,7 @@ export class SizeWatch {
     this.#hold(milli <= most, 1, `quota of ${milli}: nobody asked for more than ${most}`);
     const had = readingOf(facts).milliCpu;
     const cut = (wish: number) => Math.min(wish, this.bounds.max.milliCpu);
-    const wishes = this.#wished(one, "milliCpu", had).map(cut);
+    const wishes = this.#wished(one, "milliCpu").map(cut);
     const isWished = wishes.length > 0 && wishes.every((wish) => wish >= milli);
     if (milli > had && milli <= LOAN_MILLI && !isWished) this.#lentFrom ??= had;
     if (milli >= range.low.milliCpu) return;
@@ -245,9 +245,7 @@ export class SizeWatch {
     const above = (bytes: number) => Math.max(0, bytes - facts.baseMemBytes) / step;
     const up = (bytes: number) => facts.baseMemBytes + Math.ceil(above(bytes)) * step;
     const down = (bytes: number) => facts.baseMemBytes + Math.floor(above(bytes)) * step;
-    const wished = this.#anyone(book)
-      ? [max.memBytes]
-      : this.#wished(one, "memBytes", max.memBytes).map(up);
+    const wished = this.#anyone(book) ? [max.memBytes] : this.#wished(one, "memBytes").map(up);
     const blind = this.#wasBusy ? [up(range.high.memBytes * BLIND_FACTOR)] : [];
     const wanted = Math.max(up(min.memBytes), ...wished, ...blind);
     return Math.max(had, Math.min(down(max.memBytes), wanted));
@@ -259,9 +257,7 @@ export class SizeWatch {
     if (isForeign(book, facts)) return range.high.milliCpu;
     const step = this.#spec.hasQuota ? 250 : 1_000;
     const up = (milli: number) => Math.ceil(milli / step) * step;
-    const wished = this.#anyone(book)
-      ? [max.milliCpu]
-      : this.#wished(one, "milliCpu", max.milliCpu).map(up);
+    const wished = this.#anyone(book) ? [max.milliCpu] : this.#wished(one, "milliCpu").map(up);
     const mayLend = book?.consents.some(({ mem, agreedAt }) => mem || now <= agreedAt + 2_000);
     const loan = mayLend === true ? [LOAN_MILLI] : [];
     const wanted = Math.max(up(min.milliCpu), ...wished);
@@ -274,18 +270,13 @@ export class SizeWatch {
     return book.hasAskedUp || book.scrapedAt > -Infinity;
   }
 
-  /** Sizes that may be in force. `unnamed`: until a wish of this connection named one. */
-  #wished({ book, now }: Case, of: "memBytes" | "milliCpu", unnamed: number): number[] {
+  /** Sizes that may be in force. */
+  #wished({ book, now }: Case, of: "memBytes" | "milliCpu"): number[] {
     if (book?.isUp !== true) return [];
-    const first = book.wishes.find((wish) => wish[of] !== null);
-    const inForce = book.wishesInForce(now);
-    const isUnnamed = inForce[0] !== undefined && inForce[0].at <= (first?.at ?? Infinity);
     // A part that is no size leaves the one before it as it was.
     const last = book.wishes.findLast((wish) => wish[of] !== null);
-    const sizes = [...(last === undefined ? [] : [last]), ...inForce].flatMap(
-      (wish) => wish[of] ?? [],
-    );
-    return isUnnamed ? [unnamed, ...sizes] : sizes;
+    const inForce = book.wishesInForce(now);
+    return [...(last === undefined ? [] : [last]), ...inForce].flatMap((wish) => wish[of] ?? []);
   }
 
   /** What the agent may know of the VM: its last readings, and the truth. */
