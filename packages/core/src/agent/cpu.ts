@@ -2,6 +2,7 @@
 // Without a cgroup a shrink is advice: the guest offlines, the plugged vCPUs stay counted.
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, warning } from "./explain.ts";
+import { cpuCellDown, gridOf } from "./grid.ts";
 import { ask } from "./link.ts";
 import { fellShort, growthMayRetry, wentWell } from "./pace.ts";
 import { shrinkObstacle, targetOf } from "./target.ts";
@@ -46,9 +47,12 @@ export function cpuWakeAt(state: VmState): MonoMs | null {
 /** Where CPU goes now: the target, or the whole core that an unplugging VM is lent. */
 function goalOf(state: VmState): number | null {
   const target = targetOf(state);
-  if (target === null || state.permit === null) return null;
+  const { facts, permit, spec } = state;
+  if (target === null || facts === null || permit === null) return null;
   if (!needsLoan(state)) return target.milliCpu;
-  return Math.max(target.milliCpu, Math.min(LOAN_MILLI, state.permit.milliCpu));
+  // A node's capacity need not lie on the grid, and so its permit need not.
+  const loan = cpuCellDown(Math.min(LOAN_MILLI, permit.milliCpu), gridOf(facts, spec.hasQuota));
+  return Math.max(target.milliCpu, loan);
 }
 
 function followUp(state: VmState, facts: HypervisorFacts, now: MonoMs): Result {
