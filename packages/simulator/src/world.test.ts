@@ -106,22 +106,6 @@ function onShrink(change: (action: VmAction & { kind: "set-memory" }) => VmActio
     });
 }
 
-/** A quarter of a vCPU more is asked for, and taken. */
-function takeMoreCpu() {
-  const last = new Map<number, number>();
-  return (vm: number, actions: readonly VmAction[]): readonly VmAction[] =>
-    actions.map((action) => {
-      if (action.kind === "send-frame" && action.text.includes('"DownscaleRequest"')) {
-        const lower = (_: string, cpu: string) => `"cpu":${Number(cpu) - 0.25}`;
-        return { ...action, text: action.text.replace(/"cpu":([\d.]+)/, lower) };
-      }
-      if (action.kind !== "set-quota") return action;
-      const isShrink = action.milliCpu < (last.get(vm) ?? 0);
-      last.set(vm, action.milliCpu);
-      return isShrink ? { ...action, milliCpu: action.milliCpu - 250 } : action;
-    });
-}
-
 const SABOTAGES: readonly (readonly [number, string, Sabotage])[] = [
   [
     0,
@@ -215,13 +199,6 @@ const SABOTAGES: readonly (readonly [number, string, Sabotage])[] = [
     6,
     "nothing ever grows",
     { agent: (_vm, actions) => actions.filter(({ kind }) => kind !== "set-memory") },
-  ],
-  [
-    7,
-    "more is taken than the level says is free",
-    {
-      agent: takeMoreCpu(),
-    },
   ],
   [
     7,

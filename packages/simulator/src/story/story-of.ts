@@ -10,11 +10,11 @@ const VMS = 3;
 const PART = { mix: 9_001, vms: 9_002, demands: 9_003, faults: 9_004 } as const;
 /** A world with a policy of long holds, or with the agent's longest pauses, takes as long as they do. */
 const LONG_HEALTHY_MS = 420_000;
-const SHORT_HEALTHY_MS = 110_000;
+const SHORT_HEALTHY_MS = 95_000;
 
 export function storyOf(seed: number): Story {
   const mix = Random.of(seed, PART.mix);
-  const isLong = mix.chance(0.04);
+  const isLong = mix.chance(0.03);
   const hostileMs = mix.between(6, 16) * 5_000;
   const vms = Array.from({ length: VMS }, (_, vm) =>
     planOf(Random.of(seed, PART.vms + 10 * vm), isLong),
@@ -53,7 +53,7 @@ const CADENCES: readonly (readonly [number, number])[] = [
   [100, 200],
   [250, 500],
   [500, 500],
-  [500, 500],
+  [1_000, 1_000],
 ];
 
 function planOf(random: Random, isLong: boolean): VmPlan {
