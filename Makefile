@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help lab setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench calibrate fuzz clean
+.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench fuzz sim sim-nightly clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
@@ -11,6 +12,8 @@ SEEDS ?= 101..200
 TRACES ?= ../shared/traces/nab
 # Seconds that fuzz takes altogether. A run is replayed by its seed: make fuzz FOR=60 SEED=17
 FOR ?= 300
+# Worlds that sim plays: how many, or FROM..TO.
+SEEDS ?= 1000
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +54,12 @@ test-e2e: setup build
 fuzz: node_modules/.ready ## look for trouble: hostile frames, sessions and sockets for FOR=300 seconds, SEED=now
 	@export SEED=$${SEED:-$$(date +%s)} FUZZ_SECONDS=$$(( $(FOR) / 5 )); echo "SEED=$$SEED, $(FOR) s in five parts"; \
 	$(PNPM) exec vitest run --project unit --no-file-parallelism packages/protocol/src/properties.test.ts .fuzz.test.ts
+
+sim: node_modules/.ready ## play SEEDS=1000 simulated hostile worlds, or SEEDS=17..17; a failure is shrunk and told
+	@node --import tsx apps/lab/src/main.ts world --seeds $(SEEDS)
+
+sim-nightly: node_modules/.ready ## play 100 000 worlds
+	@node --import tsx apps/lab/src/main.ts world --seeds 100000
 
 demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metrics-based algorithm)
 	@node --import tsx test-e2e/demo/main.ts $(ARGS)
