@@ -15,7 +15,7 @@ import { type MonoMs } from "../agent/types.ts";
 import { forgetGrowth } from "../policy/reserve.ts";
 import { judgeShrink, noteAgreement, type Verdict } from "./consent.ts";
 import { explain } from "./explain.ts";
-import { isMet } from "./actual.ts";
+import { actualOf, isMet } from "./actual.ts";
 import { learnTold } from "./level.ts";
 import { count, type AgentReport, type MonitorState, type Session } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
@@ -139,7 +139,10 @@ function notified(
   const granted = sizeFromAllocation(message.content.granted);
   const isFirst = session.report === null && session.notified === null;
   const { consented } = state;
-  const isMore = consented !== null && granted.milliCpu > consented.milliCpu;
+  // Sent before the agent heard of the consent, it says the old size once more: that is not more.
+  const had = actualOf(state)?.milliCpu ?? 0;
+  const isMore =
+    consented !== null && granted.milliCpu > consented.milliCpu && granted.milliCpu > had;
   const known: MonitorState = {
     ...state,
     session: { ...session, notified: granted },
