@@ -1,8 +1,8 @@
 # The only entry point; CI calls the same targets. `make help` lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench calibrate fuzz clean
-.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e demo bench fuzz sim sim-nightly clean
+.PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e
+.PHONY: demo bench calibrate fuzz sim sim-nightly lab clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
@@ -13,7 +13,7 @@ TRACES ?= ../shared/traces/nab
 # Seconds that fuzz takes altogether. A run is replayed by its seed: make fuzz FOR=60 SEED=17
 FOR ?= 300
 # Worlds that sim plays: how many, or FROM..TO.
-SEEDS ?= 1000
+WORLDS ?= 1000
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,8 +55,8 @@ fuzz: node_modules/.ready ## look for trouble: hostile frames, sessions and sock
 	@export SEED=$${SEED:-$$(date +%s)} FUZZ_SECONDS=$$(( $(FOR) / 5 )); echo "SEED=$$SEED, $(FOR) s in five parts"; \
 	$(PNPM) exec vitest run --project unit --no-file-parallelism packages/protocol/src/properties.test.ts .fuzz.test.ts
 
-sim: node_modules/.ready ## play SEEDS=1000 simulated hostile worlds, or SEEDS=17..17; a failure is shrunk and told
-	@node --import tsx apps/lab/src/main.ts world --seeds $(SEEDS)
+sim: node_modules/.ready ## play WORLDS=1000 simulated hostile worlds, or WORLDS=17..17; a failure is shrunk and told
+	@node --import tsx apps/lab/src/main.ts world --seeds $(WORLDS)
 
 sim-nightly: node_modules/.ready ## play 100 000 worlds
 	@node --import tsx apps/lab/src/main.ts world --seeds 100000

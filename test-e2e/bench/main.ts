@@ -15,22 +15,16 @@ import { measureWorlds } from "./worlds.ts";
 const HELP = `make bench [ARGS="…"]: measures speed and memory, with real guests too, in about twenty-five minutes.
 
   --quick       fewer samples, in about five minutes; says so
-  --only PART   codec, replay, frames, connections, footprint, latency or allocators
+  --only PART   codec, replay, world, frames, connections, footprint, latency or allocators
   --help`;
 
 const FULL = {
-  ...{ codecRuns: 9, codecPairs: 200_000, replays: 5 },
-  --only PART   codec, world, frames, connections, footprint, latency or allocators
-  --help`;
-
-const FULL = {
-  ...{ codecRuns: 9, codecPairs: 200_000, worlds: 1_000 },
+  ...{ codecRuns: 9, codecPairs: 200_000, replays: 5, worlds: 1_000 },
   ...{ floodMs: 15_000, cycles: 8, visitMs: 10_000 },
   ...{ warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 },
 };
 const QUICK = {
-  ...{ codecRuns: 3, codecPairs: 100_000, replays: 2 },
-  ...{ codecRuns: 3, codecPairs: 100_000, worlds: 100 },
+  ...{ codecRuns: 3, codecPairs: 100_000, replays: 2, worlds: 100 },
   ...{ floodMs: 5_000, cycles: 3, visitMs: 3_000 },
   ...{ warmUpMs: 20_000, idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 },
 };

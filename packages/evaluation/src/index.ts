@@ -18,7 +18,6 @@ export {
   type Spread,
   type Unplugs,
 } from "./calibration/types.ts";
-export { ACTUATORS, type ActuatorName, type ActuatorProfile } from "./machine/profile.ts";
 export {
   ACTUATORS,
   sizeForUsable,
