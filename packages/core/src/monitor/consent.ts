@@ -94,7 +94,8 @@ function judgeCpu(state: MonitorState, target: number, have: number, now: MonoMs
   }
   const throttled = state.session?.report?.throttledShare ?? 0;
   const isCalm = throttled < policy.calmThrottledShare;
-  const needed = cpuCellUp(state, (used / policy.busyTargetShare) * 1000);
+  // As full as it may become before it grows: what the level asks for is never refused here.
+  const needed = cpuCellUp(state, (used / policy.busyLimitShare) * 1000);
   const lowest = Math.min(have, isCalm ? needed : Math.max(needed, WHOLE_CPU_MILLI));
   if (!isCalm && target < WHOLE_CPU_MILLI) {
     const status = `throttled in ${Math.round(throttled * 100)} % of periods already`;

@@ -71,7 +71,7 @@ export function stepShadow(
   event: MonitorEvent,
   now: MonoMs,
 ): [Shadow, ShadowLevels | null] {
-  const monitor = sense(heed(before.monitor, live), event, now);
+  const monitor = sense(heed(before.monitor, live, now), event, now);
   const summed = sum({ ...before, monitor }, now);
   if (live.desired === null || monitor.desired === null) return [summed, null];
   const levels = { live: fitted(live, live.desired), shadow: fitted(live, monitor.desired) };
@@ -103,13 +103,13 @@ export function shadowStatus(shadow: Shadow, now: MonoMs): ShadowStatus {
  * What the live one was told and measured, in the place of the shadow's own: how long the machine takes to grow, that a
  * grant was short, that an unplug freed nothing. All of that came of what the live one asked for.
  */
-function heed(shadow: MonitorState, live: MonitorState): MonitorState {
+function heed(shadow: MonitorState, live: MonitorState, now: MonoMs): MonitorState {
   const { session, reaction, shortGrantAt, unplug } = live;
   const told: MonitorState = { ...shadow, session, reaction, shortGrantAt, unplug };
   const isReportNew =
     (session?.report ?? null) !== null && (shadow.session?.report ?? null) === null;
   const isSizeNew = isReportNew || ((session?.notified ?? null) !== null && !knowsSize(shadow));
-  const learned = isSizeNew ? learnTold(told) : told;
+  const learned = isSizeNew ? learnTold(told, now)[0] : told;
   const { desired } = learned;
   const followed = unplug === shadow.unplug ? null : (session?.notified ?? null);
   // On version 1 the agent leads the way down, whoever decides.
