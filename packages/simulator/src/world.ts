@@ -36,12 +36,13 @@ import { WorkWatch } from "./watch/work-watch.ts";
 /** Worlds begin at a time that is nobody's zero. */
 const START_MS = 1_000_000;
 const SLICE_BYTES = 256 * MIB;
-/** An operator's settings for a story that must be short: the longest pauses are seconds. */
+/** An operator's settings for a story that must be short: the longest pauses are seconds, and idle VMs are left alone. */
 const SHORT_TIMERS: Partial<AgentTimers> = {
   retryMaxMs: 20_000,
   metricsModeAfterMs: 10_000,
   metricsFreshMs: 20_000,
   levelFreshMs: 20_000,
+  observeIdleMs: 2_000,
 };
 
 export function runWorld(story: Story, options: RunOptions = {}): Outcome {
@@ -264,8 +265,8 @@ export class World {
     const { index } = seat;
     switch (event.kind) {
       case "hypervisor-attached":
-        this.#nodeWatch?.attached(index);
         watch.read(event.facts);
+        this.#nodeWatch?.attached(index, watch.mostHeld(event.facts));
         break;
       case "hypervisor-observed":
         watch.read(event.facts);
@@ -316,6 +317,8 @@ export class World {
       if (action.kind === "send-frame") {
         this.#counts.frames += 1;
         seat.tally.frames += 1;
+        // The other frames say nothing about sizes that could be false.
+        if (!/"(?:DownscaleRequest|UpscaleNotification)"/.test(action.text)) continue;
         seat.book?.said(action.text, watch.known(seat.machine.facts(now)), now);
       }
       if (action.kind === "close-link") {

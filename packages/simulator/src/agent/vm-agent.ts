@@ -54,6 +54,8 @@ export class VmAgent {
   #links = 0;
   #connection: { link: number; wire: Connection; openedAt: number | null } | null = null;
   #armedFor = Infinity;
+  /** When the machine wants to be woken, as it said after its last step. */
+  #wakeAt: number | null = null;
   #scraping = 0;
   readonly #mailbox: VmEvent[] = [];
   #isStepping = false;
@@ -117,6 +119,7 @@ export class VmAgent {
   #arm(): void {
     if (this.#isStopped) return;
     const wakeAt = vmWakeAt(this.#state);
+    this.#wakeAt = wakeAt;
     if (wakeAt === null) return;
     const { clock } = this.#options;
     const at = Math.max(clock.now, Math.ceil(wakeAt));
@@ -125,8 +128,7 @@ export class VmAgent {
     clock.at(at, () => {
       if (this.#armedFor !== at || this.#isStopped) return;
       this.#armedFor = Infinity;
-      const dueAt = vmWakeAt(this.#state);
-      if (dueAt !== null && dueAt <= clock.now) {
+      if (this.#wakeAt !== null && this.#wakeAt <= clock.now) {
         this.ticks += 1;
         this.tell({ kind: "tick" });
       } else this.#arm();

@@ -10,7 +10,7 @@ const VMS = 3;
 const PART = { mix: 9_001, vms: 9_002, demands: 9_003, faults: 9_004 } as const;
 /** A world with a policy of long holds, or with the agent's longest pauses, takes as long as they do. */
 const LONG_HEALTHY_MS = 420_000;
-const SHORT_HEALTHY_MS = 95_000;
+const SHORT_HEALTHY_MS = 85_000;
 
 export function storyOf(seed: number): Story {
   const mix = Random.of(seed, PART.mix);
@@ -53,6 +53,12 @@ const CADENCES: readonly (readonly [number, number])[] = [
   [100, 200],
   [250, 500],
   [500, 500],
+  [500, 1_000],
+  [500, 1_000],
+  [1_000, 500],
+  [1_000, 1_000],
+  [1_000, 1_000],
+  [1_000, 1_000],
   [1_000, 1_000],
 ];
 

@@ -20,6 +20,8 @@ export class NodeWatch {
   readonly #told: { milliCpu: number; memBytes: number }[];
   /** VMs whose QEMU this agent has read. */
   #isMistaken = false;
+  /** Resources of which more is held than was ever asked for. */
+  readonly #found = new Set<Resource>();
   readonly #known = new Set<number>();
 
   constructor(capacity: Size, overheadBytes: number, vms: readonly { name: string; min: Size }[]) {
@@ -39,8 +41,12 @@ export class NodeWatch {
     this.#isMistaken = true;
   }
 
-  attached(vm: number): void {
+  /** QEMU was read. `held` beyond what was kept for it (it booted so) is found, and earlier promises stay promises. */
+  attached(vm: number, held: Size): void {
     this.#known.add(vm);
+    const claim = this.#claims[vm];
+    if (claim === undefined) return;
+    for (const of of RESOURCES) if (held[of] > committed(claim, of)) this.#found.add(of);
   }
 
   settled(vm: number): void {
@@ -52,8 +58,11 @@ export class NodeWatch {
     const claimant = this.#names.indexOf(event.vm);
     const min = this.#mins[claimant];
     if (min === undefined) return;
-    if (event.kind === "left") this.#claims[claimant] = { held: min, want: min, permit: min };
-    else {
+    if (event.kind === "left") {
+      // What boots in its place is found when it is read.
+      this.#known.delete(claimant);
+      this.#claims[claimant] = { held: min, want: min, permit: min };
+    } else {
       const permit = this.#claims[claimant]?.permit ?? min;
       this.#claims[claimant] = { held: event.held, want: event.want, permit };
     }
@@ -69,7 +78,7 @@ export class NodeWatch {
     for (const of of raised) {
       let sum = of === "memBytes" ? this.#overheadBytes : 0;
       for (const { held, want, permit } of this.#claims) {
-        sum += Math.max(held[of], Math.min(permit[of], want[of]));
+        sum += committed({ held, want, permit }, of);
       }
       if (sum > this.#capacity[of]) {
         throw new Broken(2, claimant, `${say(of, sum)} promised of ${say(of, this.#capacity[of])}`);
@@ -90,9 +99,14 @@ export class NodeWatch {
     for (const one of this.#mins.keys()) sum += one === vm ? to : held(one);
     told[of] = to;
     if (sum <= this.#capacity[of]) return;
+    if (this.#found.has(of) && to <= (this.#claims[vm]?.permit[of] ?? 0)) return;
     const what = `grows to ${say(of, to)}: ${say(of, sum)} of ${say(of, this.#capacity[of])}`;
     throw new Broken(2, vm, what);
   }
+}
+
+function committed({ held, want, permit }: Claim, of: Resource): number {
+  return Math.max(held[of], Math.min(permit[of], want[of]));
 }
 
 function say(of: Resource, amount: number): string {

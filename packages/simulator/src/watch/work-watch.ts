@@ -10,7 +10,7 @@ const MOST_FRAMES_PER_SEC = 60;
 const MOST_TOLD_PER_SEC = 22;
 
 export class WorkWatch {
-  static readonly EVERY_MS = 10_000;
+  static readonly EVERY_MS = 20_000;
   readonly #seats: readonly Seat[];
   #before: readonly { told: number; frames: number }[];
 
