@@ -35,7 +35,9 @@ export function cpuGoal(state: MonitorState): number {
   const within = (count: number) => Math.min(sample.presentCount, Math.max(1, count));
   if (state.consented !== null) return within(state.consented.cpus);
   // Without a consent nothing more goes offline: CPUs found online are somebody's choice.
-  return Math.max(state.onlineAsked ?? sample.onlineCount, within(cpusWanted(state)));
+  const standing = state.onlineAsked ?? sample.onlineCount;
+  const wanted = within(cpusWanted(state));
+  return wanted > standing ? Math.max(wanted, sample.onlineCount) : standing;
 }
 
 /** What the agent has set going, and what is wanted of that which the VM owns already. */
