@@ -2,11 +2,23 @@
 // not here but in Seat.refresh, which reads the faults that are active.
 import { type Fault, type FaultKind } from "./story/faults.ts";
 import { type Seat } from "./seat.ts";
-import { type World } from "./world.ts";
+import { type Clock } from "./clock.ts";
+
+/** What a deed needs of the world. */
+export type Hands = Readonly<{
+  clock: Clock;
+  killAgent: () => void;
+  startAgent: () => void;
+  restartAgent: () => void;
+  breakQmp: (seat: Seat, problem: string, byQemu: boolean) => void;
+  intrude: (seat: Seat, fault: Fault) => void;
+  setBounds: (seat: Seat, share: number) => void;
+  setCapacity: (share: number) => void;
+}>;
 
 type Deed = Readonly<{
-  begin?: (world: World, seat: Seat, fault: Fault) => void;
-  end?: (world: World, seat: Seat, fault: Fault) => void;
+  begin?: (world: Hands, seat: Seat, fault: Fault) => void;
+  end?: (world: Hands, seat: Seat, fault: Fault) => void;
 }>;
 
 /** A socket and a process go; what is open breaks. */
@@ -64,13 +76,13 @@ const DEEDS: Partial<Record<FaultKind, Deed>> = {
   },
 };
 
-export function beginFault(world: World, seat: Seat, fault: Fault): void {
+export function beginFault(world: Hands, seat: Seat, fault: Fault): void {
   seat.begin(fault);
   DEEDS[fault.kind]?.begin?.(world, seat, fault);
   seat.refresh();
 }
 
-export function endFault(world: World, seat: Seat, fault: Fault): void {
+export function endFault(world: Hands, seat: Seat, fault: Fault): void {
   seat.end(fault);
   DEEDS[fault.kind]?.end?.(world, seat, fault);
   seat.refresh();

@@ -83,9 +83,9 @@ export class QmpLink {
   plugCpus(attempt: number, vcpus: number): void {
     const { clock, machine, random, manners } = this.#options;
     this.#enqueue("cpu", attempt, () => {
-      const process = machine.facts(clock.now).process;
+      const before = machine.facts(clock.now).process;
       clock.after(random.between(60, 900) + manners.vcpuSlowMs, () => {
-        if (!machine.isThere || machine.facts(clock.now).process !== process) return;
+        if (!machine.isThere || machine.facts(clock.now).process !== before) return;
         machine.vcpus = Math.max(machine.vcpus, Math.min(vcpus, machine.plan.vcpusMax));
       });
     });
