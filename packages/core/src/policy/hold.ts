@@ -8,9 +8,9 @@ import { peakOf, type PeakWindow } from "./window.ts";
 
 /** What a hold costs. A unit is a vCPU, or a GiB. */
 export type HoldPolicy = Readonly<{
-  /** How long a unit that was needed is kept until something was learned; … */
+  /** How long a unit that was needed is kept where there is nothing to choose from: `holdMaxMs` below twice `holdMinMs`. */
   holdMs: number;
-  /** … then one of these, each twice the one before: the shortest, and the most that the longest may be. */
+  /** The shortest hold to choose from; the others are twice the one before, up to the longest. */
   holdMinMs: number;
   holdMaxMs: number;
   /** What a resize costs, as seconds of one unit. More: fewer resizes, longer holds. */
