@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e
-.PHONY: demo bench calibrate fuzz sim sim-nightly lab clean
+.PHONY: demo bench calibrate fuzz mutants sim sim-nightly lab clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
@@ -60,6 +60,8 @@ sim: node_modules/.ready ## play WORLDS=1000 simulated hostile worlds, or WORLDS
 
 sim-nightly: node_modules/.ready ## play 100 000 worlds
 	@node --import tsx apps/lab/src/main.ts world --seeds 100000
+mutants: node_modules/.ready ## break the core in SAMPLE=200 small ways (SEED=1): the tests must notice nine in ten
+	@node --import tsx scripts/mutants/main.ts --sample $(or $(SAMPLE),200) --seed $(or $(SEED),1) $(ARGS)
 
 demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metrics-based algorithm)
 	@node --import tsx test-e2e/demo/main.ts $(ARGS)
