@@ -19,7 +19,7 @@ export type Measured = Readonly<{
 const BATCH_MS = 1_500;
 /** A mutant may be slower than the sound code before it counts as hung. Processor time, so that a busy machine does not matter. */
 const SLOWER_FACTOR = 4;
-const SLOWER_MS = 5_000;
+const SLOWER_MS = 3_000;
 /** Waiting, not computing: only the tests' own time limits are that slow. */
 const WALL_FACTOR = 20;
 const WALL_MS = 300_000;
