@@ -62,8 +62,8 @@ async function start(folder: string, reporter: Reporter): Promise<Vitest> {
       silent: true,
       reporters: [reporter],
       sequence: { sequencer: AsGiven },
-      // Fuzzers play short; the seeded simulations are played whole.
-      env: { FUZZ_SECONDS: "1" },
+      // Fuzzers and simulations play short.
+      env: { FUZZ_SECONDS: "1", SEEDS: "50" },
     },
     { server: { fs: { strict: false } } },
   );

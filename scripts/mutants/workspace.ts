@@ -51,7 +51,11 @@ export function buildWorkspace(project: Project, mutants: readonly Numbered[]): 
       .filter((path) => path.endsWith(".test.ts"))
       .map((path) => join(tested, path)),
   );
-  return { folder, testFiles, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return {
+    folder,
+    testFiles,
+    remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }),
+  };
 }
 
 /** Links between packages are relative: copied as they are, they stay inside the copy. */
