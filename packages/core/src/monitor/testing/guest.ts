@@ -67,6 +67,8 @@ export class TestGuest {
   witness: ((state: MonitorState, event: MonitorEvent, now: number) => void) | null = null;
   frames: FromMonitor[] = [];
   actions: MonitorAction[] = [];
+  /** Told of every action before it has any effect. */
+  watch: (action: MonitorAction) => void = () => undefined;
   link: { number: number; version: number } | null = null;
   max: Size = size(4, 2560);
   min: Size = size(1, 512);
@@ -276,6 +278,7 @@ export class TestGuest {
    * bounds.
    */
   private perform(action: MonitorAction): void {
+    this.watch(action);
     this.actions.push(action);
     if (action.kind === "set-online-cpus") this.onlineCpus = action.count;
     if (action.kind !== "send-frame") return;

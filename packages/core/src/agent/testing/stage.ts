@@ -1,0 +1,80 @@
+// The commands of the agent's scenario files, carried out in the small world of rig.ts.
+import { json, numbers, wordsOf, type Play } from "../../testing/transcript.ts";
+import { vmWakeAt } from "../machine.ts";
+import { vmStatus } from "../status.ts";
+import { type HypervisorFacts, type VmEvent, type VmSpec } from "../types.ts";
+import { MIB, Rig, bounds, size, type MonitorScript, type RigVm } from "./rig.ts";
+
+type Command = (rest: string) => void;
+
+/** `node CPU MIB` of room, then `vm {spec}`: that one the commands after it are about. */
+export function agentStage(): Play {
+  let rig = new Rig();
+  let vm = rig.add();
+  let startedAt = rig.now;
+  let heard: string[] = [];
+  const time = (at: number): string => `+${at - startedAt}`;
+  const worldCommands: Readonly<Record<string, Command>> = {
+    node: (rest) => {
+      const [cpu, mib] = numbers(rest);
+      rig = new Rig(size(cpu, mib));
+    },
+    vm: (rest) => {
+      vm = rig.add(json<Partial<VmSpec>>(rest));
+      vm.watch = (action) => heard.push(`${time(rig.now)} ${wordsOf(action)}`);
+      startedAt = rig.now;
+    },
+    run: (rest) => rig.run(Number(rest)),
+    status: () => {
+      const wakeAt = vmWakeAt(vm.state);
+      heard.push(JSON.stringify(vmStatus(vm.state)));
+      heard.push(`wakes ${wakeAt === null ? "never" : time(wakeAt)}`);
+    },
+  };
+  return (name, rest) => {
+    heard = [];
+    const act = worldCommands[name] ?? vmCommands(rig, vm)[name];
+    if (act === undefined) throw new Error(`no such command: ${name}`);
+    act(rest);
+    return heard;
+  };
+}
+
+function vmCommands(rig: Rig, vm: RigVm): Readonly<Record<string, Command>> {
+  return {
+    attach: () => rig.attach(vm),
+    lose: () => rig.lose(vm),
+    connect: () => rig.connect(vm),
+    disconnect: () => rig.disconnect(vm),
+    wish: (rest) => {
+      const [cpu, mib] = numbers(rest);
+      rig.wish(vm, cpu, mib);
+    },
+    say: (rest) => rig.say(vm, json(rest)),
+    event: (rest) => rig.feed(vm, json<VmEvent>(rest)),
+    facts: (rest) => (vm.facts = { ...vm.facts, ...json<Partial<HypervisorFacts>>(rest) }),
+    bounds: (rest) => {
+      const [minCpu, minMib, maxCpu, maxMib] = numbers(rest);
+      const changed = bounds(size(minCpu, minMib), size(maxCpu, maxMib));
+      rig.feed(vm, { kind: "bounds-changed", bounds: changed });
+    },
+    /** `permit CPU MIB`, and 1 when the node is full. */
+    permit: (rest) => {
+      const [cpu, mib, isFull] = numbers(rest);
+      const permit = size(cpu, mib);
+      rig.feed(vm, { kind: "permit-changed", permit, isNodeFull: isFull === 1 });
+    },
+    /** What is plugged and what was requested, in MiB. */
+    device: (rest) => {
+      const [plugged, requested] = numbers(rest);
+      vm.setDevice({ sizeBytes: plugged * MIB, requestedBytes: requested * MIB });
+    },
+    pluggable: (rest) => (vm.pluggableBytes = Number(rest) * MIB),
+    unpluggable: (rest) => (vm.unpluggableBytes = Number(rest) * MIB),
+    monitor: (rest) => Object.assign(vm.monitor, json<Partial<MonitorScript>>(rest)),
+    consent: (rest) => {
+      const answer = json<Record<string, unknown> | null>(rest);
+      vm.monitor.consent = () => answer;
+    },
+  };
+}
