@@ -4,6 +4,8 @@ import ts from "typescript";
 import { RULES } from "./changes.ts";
 import { type Change, type Mutant } from "./mutant.ts";
 
+const ASSERTION = /^assert([A-Z]|$)/;
+
 /**
  * Assertions are left whole: they check and do nothing, so only a second fault could tell one that
  * is gone. Types, imports and the never-reached end of a switch are no behaviour.
@@ -12,8 +14,9 @@ function isLeftWhole(node: ts.Node): boolean {
   if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isSatisfiesExpression(node))
     return true;
   if (ts.isExpressionStatement(node)) return isLeftWhole(node.expression);
+  if (ts.isFunctionDeclaration(node)) return ASSERTION.test(node.name?.text ?? "");
   if (!ts.isCallExpression(node) || !ts.isIdentifier(node.expression)) return false;
-  return /^assert([A-Z]|$)/.test(node.expression.text);
+  return ASSERTION.test(node.expression.text);
 }
 
 export function mutantsOf(file: string, text: string): readonly Mutant[] {

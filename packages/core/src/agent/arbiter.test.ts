@@ -58,6 +58,19 @@ describe("first come, first served", () => {
     expect(shrunk.permits["c"]).toBeUndefined(); // came later: still nothing
   });
 
+  test.for([
+    ["b", "c"],
+    ["c", "b"],
+  ] as const)("of two that wait, %s came first and is served first", ([first, second]) => {
+    let full = node({ size: size(4, 4), overheadPerVmBytes: 0 });
+    ({ after: full } = claim(full, "a", size(1, 4), size(1, 4), 0));
+    ({ after: full } = claim(full, first, size(1, 2), size(1, 0), 1));
+    ({ after: full } = claim(full, second, size(1, 2), size(1, 0), 2));
+    const shrunk = claim(full, "a", size(1, 2), size(1, 2), 3);
+    expect(shrunk.permits[first]).toEqual(size(1, 2));
+    expect(shrunk.permits[second]).toBeUndefined();
+  });
+
   test("keeps a promise that is still wanted, and frees one that is not", () => {
     let full = node({ size: size(4, 4), overheadPerVmBytes: 0 });
     ({ after: full } = claim(full, "a", size(1, 4), size(1, 1), 0));

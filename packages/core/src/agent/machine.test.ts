@@ -187,6 +187,30 @@ describe("shrinking", () => {
     expect(vm.notes).toContain("settled");
   });
 
+  test("a slice that creeps is settled after a quarter of a minute, though it moves", () => {
+    const { rig, vm } = started();
+    rig.wish(vm, 1, 1024);
+    rig.run(2_000);
+    vm.unpluggableBytes = 512 * MIB;
+    rig.wish(vm, 1, 512);
+    let seconds = 0;
+    for (; seconds < 60 && !vm.notes.includes("settled"); seconds += 1) {
+      vm.unpluggableBytes -= 2 * MIB;
+      rig.run(1_000);
+    }
+    expect(seconds).toBe(15);
+  });
+
+  test("memory that is still being plugged is not waited for when nobody wants it any more", () => {
+    const { rig, vm } = started();
+    vm.setDevice({ sizeBytes: 0, requestedBytes: GIB }); // after a reset
+    vm.pluggableBytes = 0;
+    rig.run(1_500);
+    rig.wish(vm, 1, 512);
+    rig.run(30_000);
+    expect(vm.facts.memoryDevice?.requestedBytes).toBe(0);
+  });
+
   test("a level that rises in mid-shrink undoes it at once", () => {
     const { rig, vm } = started();
     rig.wish(vm, 1, 2560);
@@ -275,6 +299,23 @@ describe("CPU", () => {
     expect(vm.actual).toEqual(size(0.5, 512));
   });
 
+  test("after the lowest was granted, the rest is asked for again", () => {
+    const { rig, vm } = started({ bounds: bounds(size(0.25, 512), size(4, 2560)) });
+    rig.wish(vm, 2, 512);
+    rig.run(1_500);
+    vm.monitor.consent = ({ cpu }) =>
+      cpu >= 1
+        ? { Ok: true, Status: "ok" }
+        : { Ok: false, Status: "busy", lowest: { cpu: 1, mem: 512 * MIB } };
+    rig.wish(vm, 0.5, 512);
+    rig.run(3_000);
+    expect(vm.actual.milliCpu).toBe(1_000);
+    rig.run(20_000);
+    vm.monitor.consent = () => ({ Ok: true, Status: "ok" });
+    rig.run(60_000);
+    expect(vm.actual.milliCpu).toBe(500);
+  });
+
   test("a release to a fraction waits until nothing is throttled", () => {
     const { rig, vm } = started({ bounds: bounds(size(0.25, 512), size(4, 2560)) });
     vm.facts = { ...vm.facts, throttledShare: 0.2 };
@@ -356,6 +397,15 @@ describe("whose word counts", () => {
     rig.run(10_000);
     expect(vm.actual).toEqual(size(1, 1024));
     expect(vm.notes).toContain("identity-unproven");
+  });
+
+  test("a view of memory that fits proves whose monitor it is", () => {
+    const rig = new Rig();
+    const vm = rig.add();
+    vm.monitor = { ...vm.monitor, uuid: null, memBytes: 480 * MIB }; // the kernel keeps the rest
+    rig.attach(vm);
+    rig.connect(vm);
+    expect(vmStatus(vm.state).link.identity).toBe("proven");
   });
 
   test("version 2 that never names a size is held, and says so", () => {

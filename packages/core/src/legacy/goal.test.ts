@@ -21,6 +21,20 @@ const WITH_LFC = { ...DEPLOYED_LEGACY_CONFIG, enableLFCMetrics: true };
 
 const sound = GOAL_ROWS.filter((row) => row.expect !== null);
 
+test("as deployed, the load of one minute counts alone, however close five minutes are", () => {
+  for (const load5 of [2.9, 3.5, 6]) {
+    const goal = legacyGoal(DEPLOYED_LEGACY_CONFIG, {
+      system: { ...CALM, load1: 3, load5 },
+      lfc: null,
+    });
+    const alone = legacyGoal(DEPLOYED_LEGACY_CONFIG, {
+      system: { ...CALM, load1: 3, load5: 0 },
+      lfc: null,
+    });
+    expect(goal.parts.cpu).toBe(alone.parts.cpu);
+  }
+});
+
 describe("equals the deployed goal, to the last bit of its parts", () => {
   test.for(sound)("$name", ({ config, metrics, expect: wanted }) => {
     const goal = legacyGoal(config, metrics);

@@ -108,6 +108,11 @@ describe("a less patient one", () => {
     expect(less.gibSec).toBeGreaterThan(10);
     expect(less.vcpuSec).toBeGreaterThan(2);
     expect(less.gibSec).toBeGreaterThan(more.gibSec);
+    // Each moment is counted on one side only.
+    const [early] = [watched(LIVE, LIVE)];
+    story(early.guest, 2);
+    expect(early.status().less).toEqual({ vcpuSec: 0, gibSec: 0 });
+    expect(early.status().more).toEqual({ vcpuSec: 0, gibSec: 0 });
     expect(differs).toBe(false);
     expect(news.at(-1)?.shadow).toEqual(news.at(-1)?.live);
     expect(comparedMs).toBeGreaterThan(280_000);

@@ -24,6 +24,10 @@ describe("the jump", () => {
   });
 });
 
+test("the jump at least doubles, however unsure the policy is", () => {
+  expect(jump(1, 12, { ...policy, jumpSure: 1, jumpMax: 1.5 })).toBe(2);
+});
+
 type Second = Readonly<{
   busy: number;
   waiting?: number | null;
@@ -63,6 +67,23 @@ const have = (vcpus: number): CpuGiven => ({ have: vcpus, quota: null });
 const limited = (vcpus: number, cpuUsed: number | null, throttledShare = 0): CpuGiven => ({
   have: vcpus,
   quota: { cpuUsed, throttledShare },
+});
+
+test("one sample says nothing of what is in use", () => {
+  expect(steady({ busy: 1 }, have(1), 0).used).toBeNull();
+  expect(steady({ busy: 1 }, have(1), 1).used).toBeCloseTo(1, 9);
+});
+
+test("pressure is a share: a counter that jumped is not more than all the time", () => {
+  expect(steady({ busy: 1, pressure: 3 }, have(1)).needs.at(-1)?.inputs).toMatchObject({
+    pressure: 1,
+  });
+});
+
+test("saturated begins at 95 % busy", () => {
+  const load = { waiting: 2, pressure: 0.9 };
+  expect(steady({ busy: 0.945, ...load }, have(1)).needs.some((need) => need.isAttack)).toBe(false);
+  expect(steady({ busy: 0.955, ...load }, have(1)).needs.some((need) => need.isAttack)).toBe(true);
 });
 
 describe("the need", () => {

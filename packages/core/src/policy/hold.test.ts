@@ -53,6 +53,11 @@ describe("the hold that is learned", () => {
     expect(learned(need, 3_600).holdMs).toBeLessThanOrEqual(4_000);
   });
 
+  test("by half in forgetMs", () => {
+    const before = { ...initialHold(), levels: [0], idle: [0], costs: [8], at: 0 };
+    expect(learnHold(before, [], 1_000, policy, policy.forgetMs).costs[0]).toBe(4);
+  });
+
   test("the price of a resize moves the choice", () => {
     const need = square(10, 1, 2);
     expect(learned(need, 600, { resizeUnitSec: 1, regretSec: 0 }).holdMs).toBe(1_000);

@@ -88,6 +88,21 @@ test("a series keeps the last entry that is older than the window", () => {
   expect(entryAgo([], 0, 0)).toBeNull();
 });
 
+test.for([
+  { name: "all of it is old: the last one before stays", ages: [900, 500], kept: [500] },
+  {
+    name: "one before those that are new enough stays",
+    ages: [900, 500, 60, 20],
+    kept: [500, 60, 20],
+  },
+  { name: "nothing is old", ages: [99, 20], kept: [99, 20] },
+  { name: "exactly that old is old", ages: [200, 100, 20], kept: [100, 20] },
+  { name: "there is nothing yet", ages: [], kept: [] },
+])("a series forgets what is older than 100 ms; $name", ({ ages, kept }) => {
+  const series = ages.map((age) => ({ at: 1_000 - age, value: age }));
+  expect(addTo(series, 0, 1_000, 100).map(({ value }) => value)).toEqual([...kept, 0]);
+});
+
 test("a thinned series is dense where it is new, and reaches as far back", () => {
   let series: Series<number> = [];
   const density = { keepMs: 10_000, fineMs: 1_000, coarseMs: 1_000 };
