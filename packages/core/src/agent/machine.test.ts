@@ -287,6 +287,29 @@ describe("CPU", () => {
     expect(vm.actual).toEqual(size(0.75, 512));
   });
 
+  test("a core that is wished for while memory goes is no loan: it is not taken without asking", () => {
+    const few = { bounds: bounds(size(0.25, 512), size(4, 2560)) };
+    const { rig, vm } = started(few, size(0.75, 8192));
+    vm.facts = { ...vm.facts, quotaMilliCpu: 250 };
+    rig.wish(vm, 0.25, 1536);
+    rig.run(2_000);
+    rig.wish(vm, 0.25, 512);
+    rig.run(1_500);
+    expect(vm.actual.milliCpu).toBe(750); // lent, as far as the node has it
+    rig.wish(vm, 1, 512);
+    rig.feed(vm, { kind: "permit-changed", permit: size(4, 2560), isNodeFull: false });
+    rig.run(60);
+    expect(vm.state.memory.kind).not.toBe("idle");
+    expect(vm.actual.milliCpu).toBe(1_000);
+    vm.monitor.consent = ({ cpu }) =>
+      cpu >= 1 ? { Ok: true, Status: "ok" } : { Ok: false, Status: "busy" };
+    rig.run(20_000);
+    expect(vm.actual.memBytes).toBe(512 * MIB);
+    rig.wish(vm, 0.5, 512);
+    rig.run(3_000);
+    expect(vm.actual.milliCpu).toBe(1_000);
+  });
+
   test("a fractional VM is lent a whole core while it unplugs, and gives it back", () => {
     const { rig, vm } = started({ bounds: bounds(size(0.25, 512), size(4, 2560)) });
     rig.wish(vm, 0.5, 1024);
@@ -578,6 +601,21 @@ describe("when things go wrong", () => {
     expect(vm.notes.filter((reason) => reason === "blind-growth")).toHaveLength(1);
     expect(vm.actual).toEqual(size(1, 640));
     expect(vm.consents).toHaveLength(0);
+  });
+
+  test("a mute monitor that speaks again on the same link: the blind step is given back", () => {
+    const { rig, vm } = started();
+    rig.wish(vm, 1, 1024);
+    rig.run(2_000);
+    vm.monitor.isMute = true;
+    vm.facts = { ...vm.facts, cpuUsedMilli: 1_000 };
+    for (let i = 0; i < 30 && !vm.notes.includes("blind-growth"); i += 1) rig.run(500);
+    vm.monitor.isMute = false;
+    rig.run(1_000);
+    expect(vm.actual.memBytes).toBe(1280 * MIB);
+    rig.run(20_000);
+    expect(vm.notes).not.toContain("link-down");
+    expect(vm.actual.memBytes).toBe(1024 * MIB);
   });
 
   test("three health checks unanswered end the link", () => {

@@ -97,6 +97,18 @@ describe("the live policy beside itself never differs", () => {
   });
 });
 
+test("on version 1 a notification tells both the size, before anything is decided", () => {
+  const { guest, status } = watched(LIVE, LIVE);
+  guest.run(1_000);
+  guest.connect(1);
+  guest.run(200);
+  const granted = { cpu: 2, mem: 1024 * MIB };
+  guest.tell({ type: "UpscaleNotification", content: { granted }, id: 40 });
+  guest.run(300);
+  expect(guest.state.desired).toEqual(size(2, 1024));
+  expect(status().differs).toBe(false);
+});
+
 describe("a less patient one", () => {
   test("wants less while the live one still holds, and the sums say how much", () => {
     const { guest, news, status } = watched(LIVE, DEMO);
