@@ -37,7 +37,7 @@ export type ScaleWish = Readonly<{
 
 export type DownscaleAnswer =
   | Readonly<{ kind: "agreed" }>
-  | Readonly<{ kind: "refused"; status: string; reason: string | null; lowest: Size | null }>
+  | Readonly<{ kind: "refused"; status: string; lowest: Size | null }>
   | Readonly<{ kind: "failed"; problem: string }>;
 
 /** What the machine learns from the link. */
@@ -367,7 +367,6 @@ function readAnswer(message: FromMonitor & { type: "DownscaleResult" }): Downsca
   return {
     kind: "refused",
     status: message.Status.slice(0, 200),
-    reason: message.reason ?? null,
     lowest: message.lowest === undefined ? null : sizeFromAllocation(message.lowest),
   };
 }
