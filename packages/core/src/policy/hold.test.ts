@@ -58,6 +58,13 @@ describe("the hold that is learned", () => {
     expect(learnHold(before, [], 1_000, policy, policy.forgetMs).costs[0]).toBe(4);
   });
 
+  test("half a unit is released once it has been idle for what a release is worth", () => {
+    const need = (sec: number) => (sec < 10 ? 2 : 1.5);
+    const levelAfter = (sec: number) => learned(need, sec, { worthUnitSec: 5 }).state.levels[0];
+    expect(levelAfter(16)).toBe(2);
+    expect(levelAfter(30)).toBe(1.5);
+  });
+
   test("the price of a resize moves the choice", () => {
     const need = square(10, 1, 2);
     expect(learned(need, 600, { resizeUnitSec: 1, regretSec: 0 }).holdMs).toBe(1_000);
