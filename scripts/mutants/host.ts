@@ -63,7 +63,7 @@ async function start(folder: string, reporter: Reporter): Promise<Vitest> {
       reporters: [reporter],
       sequence: { sequencer: AsGiven },
       // Fuzzers and simulations play short.
-      env: { FUZZ_SECONDS: "1", SEEDS: "50" },
+      env: { FUZZ_SECONDS: "1", WORLDS: "50" },
     },
     { server: { fs: { strict: false } } },
   );

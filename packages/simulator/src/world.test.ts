@@ -13,6 +13,8 @@ import { MIB } from "./units.ts";
 import { runWorld } from "./world.ts";
 
 const SEEDS = 500;
+/** `make mutants` plays fewer, again and again. */
+const PLAYED = Number(process.env["WORLDS"] ?? SEEDS);
 const PER_TEST = 25;
 /** For a machine that does much else; a world takes a tenth of a second or so. */
 const PATIENT_MS = 240_000;
@@ -27,7 +29,7 @@ function problemsOf(seeds: readonly number[]): string[] {
 }
 
 describe("nothing breaks", () => {
-  const starts = Array.from({ length: SEEDS / PER_TEST }, (_, index) => 1 + index * PER_TEST);
+  const starts = Array.from({ length: PLAYED / PER_TEST }, (_, index) => 1 + index * PER_TEST);
   test.for(starts)("in the worlds from seed %i", { timeout: PATIENT_MS }, (start) => {
     const seeds = Array.from({ length: PER_TEST }, (_, index) => start + index);
     expect(problemsOf(seeds)).toEqual([]);

@@ -73,7 +73,7 @@ test("while it is proven, one step at a time: another miss at once only renews t
   expect(later.proven?.bytes).toBeGreaterThan(once.proven?.bytes ?? Infinity);
 });
 
-test("missed again soon after it lapsed, it is kept twice as long, up to the most", () => {
+test("missed again soon after it lapsed, it is kept four times as long, up to the most", () => {
   let state = miss(initialCache(), 0);
   let now = 0;
   const holds: number[] = [];
@@ -86,7 +86,7 @@ test("missed again soon after it lapsed, it is kept twice as long, up to the mos
     state = miss(state, now);
   }
   const first = policy.cacheHoldMs;
-  expect(holds.slice(0, 4)).toEqual([first, 2 * first, 4 * first, 8 * first]);
+  expect(holds.slice(0, 3)).toEqual([first, 4 * first, 16 * first]);
   expect(holds.at(-1)).toBe(policy.cacheHoldMaxMs);
 });
 
