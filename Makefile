@@ -9,6 +9,7 @@ PNPM := scripts/pnpm
 ARGS ?=
 # What `make lab` compares on: seeds of synthetic workloads, and a folder of traces.
 SEEDS ?= 101..200
+VARIANT_SEEDS ?= 101..120
 TRACES ?= ../shared/traces/nab
 # Seconds that fuzz takes altogether. A run is replayed by its seed: make fuzz FOR=60 SEED=17
 FOR ?= 300
@@ -73,7 +74,7 @@ calibrate: setup build ## measure the machine model of the laboratory on a real 
 	@node --import tsx test-e2e/calibrate/main.ts $(ARGS)
 
 lab: build ## the table of docs/policy.md from scratch, into .cache/lab (SEEDS=101..120: a part; TRACES=FOLDER)
-	@SEEDS="$(SEEDS)" TRACES="$(TRACES)" node scripts/lab.mjs $(ARGS)
+	@SEEDS="$(SEEDS)" VARIANT_SEEDS="$(VARIANT_SEEDS)" TRACES="$(TRACES)" node scripts/lab.mjs $(ARGS)
 
 record-fixtures: setup build ## record conversations of this release, to be replayed by later ones (ARGS=--replace: anew)
 	@node --import tsx test-e2e/compat/record/main.ts $(ARGS)
