@@ -167,7 +167,8 @@ test("nonsense from one monitor costs that link, and no other VM", async () => {
   await until("the good one", async () => (await requestedMib(good.qemu)) === 128);
   expect(await requestedMib(bad.qemu)).toBe(0);
   const badLines = lines.filter((line) => line.vm === bad.name);
-  expect(badLines.length).toBeLessThan(40); // hundreds of frames, said once and then rarely
+  // Thirty frames a connection, said once and then rarely, however long a busy machine took for all of this.
+  expect(badLines.length).toBeLessThan(6 * statusOf(fleet, bad.name).counters.dials);
 });
 
 test("without QEMU and without a monitor: what is missing is said once, however often tried", async () => {
