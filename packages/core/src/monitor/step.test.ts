@@ -222,6 +222,21 @@ describe("consent", () => {
 });
 
 describe("talking", () => {
+  test("what was decided on its own view gives way to the told size, with a record per resource", () => {
+    const guest = new TestGuest(SLOW);
+    guest.presentCpus = 4;
+    guest.cpuDemand = 1.5; // one CPU is online: it decides that it needs more
+    guest.run(1_500);
+    expect(guest.state.reasons.cpu).not.toBe("start");
+    expect(guest.state.desired?.milliCpu).toBeLessThan(4_000);
+    guest.actual = size(4, 512);
+    const before = guest.actions.length;
+    guest.connect();
+    expect(guest.state.desired?.milliCpu).toBe(4_000);
+    const decided = guest.actions.slice(before).filter(({ kind }) => kind === "decide");
+    expect(decided).toHaveLength(1);
+  });
+
   test("never asks for less than it has before a full window of measurements is in", () => {
     const guest = new TestGuest(SLOW);
     guest.actual = size(2, 2048);
