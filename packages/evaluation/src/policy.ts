@@ -36,6 +36,32 @@ export type Observation = {
   hintMemGib: number;
 };
 
+/** Of a machine that nothing is known of yet. */
+export function blankObservation(): Observation {
+  return {
+    tick: 0,
+    atMs: 0,
+    cpu: 0,
+    memGib: 0,
+    busyCpus: 0,
+    runnable: 0,
+    cpuPressureShare: 0,
+    stealShare: 0,
+    load1: 0,
+    load5: 0,
+    usableGib: 0,
+    anonGib: 0,
+    swapUsedGib: 0,
+    cacheGib: 0,
+    workingSetGib: 0,
+    refaultGib: 0,
+    memPressureShare: 0,
+    oomKills: 0,
+    hintCpu: 0,
+    hintMemGib: 0,
+  };
+}
+
 /** A wish. The machine rounds it up to its grid and keeps it within the bounds. */
 export type Want = { cpu: number; memGib: number };
 

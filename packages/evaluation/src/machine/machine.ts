@@ -1,6 +1,6 @@
 // One VM under a policy, tick by tick: the published machine model (fluid CPU queue, memory with swap and cache, slow
 // and partial actuators). Deterministic: the same workload, profile and wishes give the same run.
-import { type Observation, type Want } from "../policy.ts";
+import { blankObservation, type Observation, type Want } from "../policy.ts";
 import { Random } from "../random.ts";
 import { TICK_SEC, type LabSize, type Workload } from "../workload.ts";
 import { CpuActuator, MemActuator } from "./actuator.ts";
@@ -150,29 +150,4 @@ export class Machine {
 function fit(value: number, step: number, min: number, max: number): number {
   const cell = ceilTo(value, step);
   return cell < min || Number.isNaN(cell) ? min : cell > max ? max : cell;
-}
-
-function blankObservation(): Observation {
-  return {
-    tick: 0,
-    atMs: 0,
-    cpu: 0,
-    memGib: 0,
-    busyCpus: 0,
-    runnable: 0,
-    cpuPressureShare: 0,
-    stealShare: 0,
-    load1: 0,
-    load5: 0,
-    usableGib: 0,
-    anonGib: 0,
-    swapUsedGib: 0,
-    cacheGib: 0,
-    workingSetGib: 0,
-    refaultGib: 0,
-    memPressureShare: 0,
-    oomKills: 0,
-    hintCpu: 0,
-    hintMemGib: 0,
-  };
 }

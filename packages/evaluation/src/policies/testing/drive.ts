@@ -1,5 +1,11 @@
 // Shows a policy what a test wants it to see, tick by tick, without a machine: what it wants is had at once.
-import { type Observation, type Policy, type VmGiven, type Want } from "../../policy.ts";
+import {
+  blankObservation,
+  type Observation,
+  type Policy,
+  type VmGiven,
+  type Want,
+} from "../../policy.ts";
 import { TICK_SEC } from "../../workload.ts";
 
 export const VM: VmGiven = {
@@ -31,25 +37,4 @@ export function drive(policy: Policy, vm: VmGiven = VM): Drive {
   };
 }
 
-const QUIET: Observation = {
-  tick: 0,
-  atMs: 0,
-  cpu: 0,
-  memGib: 0,
-  busyCpus: 0,
-  runnable: 0,
-  cpuPressureShare: 0,
-  stealShare: 0,
-  load1: 0,
-  load5: 0,
-  usableGib: 0,
-  anonGib: 0,
-  swapUsedGib: 0,
-  cacheGib: 0,
-  workingSetGib: 0,
-  refaultGib: 0,
-  memPressureShare: 0,
-  oomKills: 0,
-  hintCpu: 0,
-  hintMemGib: 0,
-};
+const QUIET: Observation = blankObservation();
