@@ -16,9 +16,12 @@ export async function bundle(app, folder, plugins = []) {
     platform: "node",
     target: "node20.19",
     format: "cjs",
-    minify: true,
-    // A stack trace must still name our functions: an assertion's crash is read by people.
-    keepNames: true,
+    // A stack trace must still name our functions: an assertion's crash is read by people. The daemons are kept small and
+    // name them as they are made; the laboratory makes millions, so there they keep the names that they have.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    minifyIdentifiers: app !== "lab",
+    keepNames: app !== "lab",
     legalComments: "none",
     banner: { js: "#!/usr/bin/env node" },
     // ws looks for these native helpers and does without them.

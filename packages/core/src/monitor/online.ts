@@ -19,7 +19,7 @@ export function onlineStage(before: MonitorState, now: MonoMs): Result {
   if (isNews) {
     return [{ ...state, onlineAsked: goal }, [...notes, { kind: "set-online-cpus", count: goal }]];
   }
-  const isDone = goal === sample.onlineCount;
+  const isDone = goal === sample.onlineCount && state.onlineAsked !== null;
   return [isDone ? { ...state, onlineAsked: null } : state, notes];
 }
 
