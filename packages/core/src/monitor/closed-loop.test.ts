@@ -214,7 +214,33 @@ describe("memory comes and goes", () => {
   });
 });
 
+describe("holds", () => {
+  test("one that was set to twenty minutes is kept for twenty", () => {
+    const holds = { holdMs: 1_200_000, holdMinMs: 1_200_000, holdMaxMs: 1_200_000 };
+    const cpu = { ...PRESETS.default.cpu, ...holds };
+    const guest = loop({ ...CALIBRATED, policy: { ...PRESETS.default, cpu } });
+    guest.cpuDemand = 3;
+    guest.run(5_000);
+    guest.cpuDemand = 0.1;
+    guest.run(1_140_000);
+    expect(guest.actual.milliCpu).toBeGreaterThanOrEqual(3_000);
+    guest.run(120_000);
+    expect(guest.actual.milliCpu).toBe(1_000);
+  });
+});
+
 describe("trouble", () => {
+  test("what was jumped to is not taken back for time in which nothing was measured", () => {
+    const guest = loop();
+    guest.cpuDemand = 3;
+    guest.run(600);
+    const jumped = monitorStatus(guest.state).ladder.desired?.milliCpu;
+    expect(jumped).toBe(3_750);
+    guest.now += 60_000;
+    guest.run(400);
+    expect(monitorStatus(guest.state).ladder.desired?.milliCpu).toBe(jumped);
+  });
+
   test("nothing is released while the monitor itself gets no CPU, nor right after", () => {
     const guest = loop();
     guest.cpuDemand = 3;
@@ -242,11 +268,13 @@ describe("trouble", () => {
   });
 
   test("after a grant that fell short nothing is released for ten seconds", () => {
-    const guest = loop();
+    const holds = { holdMs: 13_000, holdMinMs: 13_000, holdMaxMs: 13_000 };
+    const cpu = { ...PRESETS.default.cpu, ...holds };
+    const guest = loop({ ...CALIBRATED, policy: { ...PRESETS.default, cpu } });
     guest.cpuDemand = 3;
     guest.run(5_000);
     guest.cpuDemand = 0.1;
-    guest.run(1_000);
+    guest.run(10_000);
     const resource = { outcome: "deferred", reason: "node-full" } as const;
     const permit = { cpu: 1, mem: 512 * MIB };
     const content = {
@@ -257,7 +285,7 @@ describe("trouble", () => {
     guest.tell({ type: "ScaleResponse", content, id: 3 });
     guest.run(9_500);
     expect(guest.actual.milliCpu).toBeGreaterThanOrEqual(3_000);
-    guest.run(20_000);
+    guest.run(2_000);
     expect(guest.actual.milliCpu).toBe(1_000);
   });
 

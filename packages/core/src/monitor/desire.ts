@@ -4,7 +4,7 @@ import { type MonoMs } from "../agent/types.ts";
 import { senseCpu } from "../policy/cpu.ts";
 import { senseMemory, type MemoryGiven } from "../policy/memory.ts";
 import { expectGrowth, noticeGrowth, reserveBytes, tReactMs } from "../policy/reserve.ts";
-import { holdMsOf, idleUnitSec, learnHold, REMEMBER_MS } from "../policy/hold.ts";
+import { holdMsOf, idleUnitSec, learnHold, rememberMs } from "../policy/hold.ts";
 import { addPeak, postponePeaks, releaseOf } from "../policy/window.ts";
 import {
   actualOf,
@@ -46,7 +46,12 @@ export function onCpuSample(before: MonitorState, sample: CpuSample, now: MonoMs
   if (ready.desired === null) return [ready, []];
   const [cpu, need] = senseCpu(before.cpu, sample, cpuGiven(ready), policy.cpu, now);
   const keptMilli = cpuCellUp(ready, need.keep * 1000);
-  const cpuPeaks = addPeak(ready.peaks.cpu, keptMilli, now, REMEMBER_MS);
+  const cpuPeaks = addPeak(
+    ready.peaks.cpu,
+    keptMilli,
+    now,
+    rememberMs(policy.cpu, policy.cpu.regretMax),
+  );
   const peaks = { ...ready.peaks, cpu: cpuPeaks };
   const holds = {
     ...ready.holds,
@@ -80,7 +85,8 @@ export function onMemorySample(before: MonitorState, sample: MemorySample, now: 
   if (actual === null) return [ready, actions];
   const given = memoryGiven(ready, actual.memBytes);
   const [memory, need] = senseMemory(ready.memory, sample, given, policy.memory, now);
-  const kept = addPeak(ready.peaks.mem, memCellUp(ready, need.keepBytes), now, REMEMBER_MS);
+  const keptCell = memCellUp(ready, need.keepBytes);
+  const kept = addPeak(ready.peaks.mem, keptCell, now, rememberMs(policy.memory));
   const peaks = { ...ready.peaks, mem: kept };
   const holds = { ...ready.holds, mem: learnHold(ready.holds.mem, kept, GIB, policy.memory, now) };
   const sensed = { ...ready, memory, memoryNeed: need, peaks, holds };
@@ -261,8 +267,10 @@ function afterGap(
   const last = (resource === "cpu" ? before.cpuSample : before.memorySample)?.at ?? now;
   const gapMs = now - last;
   if (gapMs <= state.config.policy.staleMs) return state;
+  const { to, until } = state.jumps[resource];
   const peaks = { ...state.peaks, [resource]: postponePeaks(state.peaks[resource], gapMs) };
-  return count({ ...state, peaks }, "sampleGaps");
+  const jumps = { ...state.jumps, [resource]: { to, until: until + gapMs } };
+  return count({ ...state, peaks, jumps }, "sampleGaps");
 }
 
 function countKills(state: MonitorState, before: MonitorState, sample: MemorySample): Result {

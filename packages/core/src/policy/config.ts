@@ -1,6 +1,5 @@
 // Every number of the sizing policy, with its unit, its default and what moving it costs.
-// docs/policy.md shows the formulas. Origins: measured in a model of 51 real and 30 synthetic
-// traces unless a line says otherwise.
+// docs/policy.md shows the formulas, and says how the numbers were found and what each step of it brought.
 import { type HoldPolicy } from "./hold.ts";
 
 const MIB = 1024 * 1024;

@@ -4,7 +4,7 @@ import {
   idleUnitSec,
   initialHold,
   learnHold,
-  REMEMBER_MS,
+  rememberMs,
   type HoldPolicy,
 } from "./hold.ts";
 import { addPeak, type PeakWindow } from "./window.ts";
@@ -25,7 +25,7 @@ function learned(need: (sec: number) => number, sec: number, with_: Partial<Hold
   let state = initialHold();
   const all = { ...policy, ...with_ };
   for (let now = 0; now <= sec * 1000; now += 250) {
-    window = addPeak(window, need(now / 1000) * 1000, now, REMEMBER_MS);
+    window = addPeak(window, need(now / 1000) * 1000, now, rememberMs(policy));
     state = learnHold(state, window, 1000, all, now);
   }
   return { holdMs: holdMsOf(state, all), state };
@@ -81,10 +81,15 @@ describe("the hold that is learned", () => {
     }
   });
 
+  test("who forgets at once has sums that are numbers still", () => {
+    const { state } = learned(square(2, 1, 4), 60, { forgetMs: 0 });
+    expect(state.costs.every(Number.isFinite)).toBe(true);
+  });
+
   test("a pause in the readings costs nobody anything", () => {
-    const window = addPeak([], 4_000, 0, REMEMBER_MS);
+    const window = addPeak([], 4_000, 0, rememberMs(policy));
     const before = learnHold(initialHold(), window, 1000, policy, 0);
-    const later = addPeak(window, 4_000, 500_000, REMEMBER_MS);
+    const later = addPeak(window, 4_000, 500_000, rememberMs(policy));
     const after = learnHold(before, later, 1000, policy, 500_000);
     expect(after.costs).toEqual(before.costs);
   });

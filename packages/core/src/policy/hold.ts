@@ -35,11 +35,8 @@ export type HoldState = Readonly<{
 
 /** Costs that differ by less are the same. */
 const TIE_FACTOR = 1.02;
-/**
- * How far back a window of needs goes: longer than any hold, for how long something has been idle. On a grid it stays
- * short all the same.
- */
-export const REMEMBER_MS = 900_000;
+/** A window of needs goes at least so far back, for how long something has been idle. On a grid it stays short. */
+const REMEMBER_MS = 900_000;
 /** Longer pauses between readings prove nothing. */
 const LONGEST_STEP_MS = 2_000;
 
@@ -50,6 +47,11 @@ export function initialHold(): HoldState {
 /** The hold that counts now, milliseconds. */
 export function holdMsOf(state: HoldState, policy: HoldPolicy): number {
   return state.chosen < 0 ? policy.holdMs : policy.holdMinMs * 2 ** state.chosen;
+}
+
+/** How far back a window of needs must go: no hold, `patience` times as long at most, is longer. Milliseconds. */
+export function rememberMs({ holdMs, holdMaxMs }: HoldPolicy, patience = 1): number {
+  return Math.max(REMEMBER_MS, patience * Math.max(holdMs, holdMaxMs));
 }
 
 /** One more need is in `window`, whose values are `perUnit` to a unit. */
@@ -64,7 +66,7 @@ export function learnHold(
   if (holdMinMs <= 0 || holdMaxMs < 2 * holdMinMs) return before;
   const stepMs = before.at === null ? 0 : now - before.at;
   const sec = stepMs > LONGEST_STEP_MS ? 0 : stepMs / 1000;
-  const keep = Math.pow(0.5, stepMs / forgetMs);
+  const keep = forgetMs > 0 ? Math.pow(0.5, stepMs / forgetMs) : 0;
   const levels: number[] = [];
   const idle: number[] = [];
   const costs: number[] = [];
