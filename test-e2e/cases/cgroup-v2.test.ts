@@ -74,16 +74,15 @@ describe("the cgroup v2 of a real kernel", () => {
     expect(await cat("cpu.max")).toBe(cpuMax);
   });
 
-  test("more than the process can use throttles next to nothing", async () => {
+  test("more than the process can use throttles nothing", async () => {
     await inGuest("cgroup.writeQuota(2000)");
-    const before = await stat();
-    const after = await until("fifty periods went by", async () => {
+    // On a busy host the guest's clock jumps, and what is caught up with then can fill a period: the count begins anew.
+    let from = await stat();
+    await until("fifty periods on end went by, and none was throttled", async () => {
       const now = await stat();
-      return now.periods >= before.periods + 50 ? now : null;
+      if (now.throttled !== from.throttled) from = now;
+      return now.periods >= from.periods + 50;
     });
-    // On a busy host the guest's clock jumps, and what is caught up with then can fill a period.
-    const throttled = after.throttled - before.throttled;
-    expect(throttled / (after.periods - before.periods)).toBeLessThan(0.25);
   });
 
   test("a limit that somebody takes away again is seen to be gone", async () => {

@@ -163,12 +163,11 @@ test("nonsense from one monitor costs that link, and no other VM", async () => {
   const { fleet, lines } = startFleet([badConfig, configOf(good)]);
   await until("a lost link", () => reasonsOf(lines, bad.name).includes("link-down"));
   await until("many more", () => statusOf(fleet, bad.name).counters.dials > 10);
+  // Hundreds of frames, said once and then rarely.
+  expect(lines.filter((line) => line.vm === bad.name).length).toBeLessThan(40);
   await good.guest.wish(2, 256);
   await until("the good one", async () => (await requestedMib(good.qemu)) === 128);
   expect(await requestedMib(bad.qemu)).toBe(0);
-  const badLines = lines.filter((line) => line.vm === bad.name);
-  // Thirty frames a connection, said once and then rarely, however long a busy machine took for all of this.
-  expect(badLines.length).toBeLessThan(6 * statusOf(fleet, bad.name).counters.dials);
 });
 
 test("without QEMU and without a monitor: what is missing is said once, however often tried", async () => {
