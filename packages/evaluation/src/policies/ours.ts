@@ -23,7 +23,13 @@ import {
   type Size,
 } from "@selfscale/protocol";
 import { CPU_STEP, MEM_STEP_GIB } from "../machine/profile.ts";
-import { type Observation, type Policy, type VmGiven, type Want } from "../policy.ts";
+import {
+  blankObservation,
+  type Observation,
+  type Policy,
+  type VmGiven,
+  type Want,
+} from "../policy.ts";
 import { UNIT_CPU, UNIT_GIB } from "../score.ts";
 import { nameWith, switchSpec, type SettingSpecs, type SettingsOf } from "./settings.ts";
 import { TICK_SEC, type LabSize } from "../workload.ts";
@@ -100,7 +106,7 @@ class MonitoredGuest {
   #toldUsed = -1;
   #toldThrottled = 0;
   #toldTick = -Infinity;
-  #lastMemory = NaN;
+  readonly #lastMemory = blankObservation();
   #memoryTick = -Infinity;
 
   constructor(config: MonitorConfig, vm: VmGiven) {
@@ -125,11 +131,20 @@ class MonitoredGuest {
 
   /** Memory that stands still is looked at once a second: a reading that is the same tells nothing but the time. */
   #isMemoryNews(seen: Readonly<Observation>): boolean {
-    const { anonGib, cacheGib, swapUsedGib, usableGib, oomKills, refaultGib } = seen;
-    const sum = anonGib + 3 * cacheGib + 7 * swapUsedGib + 11 * usableGib + 1e3 * oomKills;
-    const isSame = sum === this.#lastMemory && refaultGib === 0;
+    const last = this.#lastMemory;
+    const isSame =
+      seen.anonGib === last.anonGib &&
+      seen.cacheGib === last.cacheGib &&
+      seen.swapUsedGib === last.swapUsedGib &&
+      seen.usableGib === last.usableGib &&
+      seen.oomKills === last.oomKills &&
+      seen.refaultGib === 0;
     if (isSame && seen.tick < this.#memoryTick + MEMORY_EVERY_TICKS) return false;
-    this.#lastMemory = sum;
+    last.anonGib = seen.anonGib;
+    last.cacheGib = seen.cacheGib;
+    last.swapUsedGib = seen.swapUsedGib;
+    last.usableGib = seen.usableGib;
+    last.oomKills = seen.oomKills;
     this.#memoryTick = seen.tick;
     return true;
   }
