@@ -11,6 +11,10 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   "link-up",
   "peer-mistake",
   "wish-refused",
+  "messages-limited",
+  "resize-limited",
+  "look-lost",
+  "permit-late",
 ]);
 /** Of those, what is news each time: between two of one kind came one of the other. */
 const ALTERNATING: ReadonlySet<string> = new Set(["link-down", "link-up"]);

@@ -1,10 +1,9 @@
 // Records what an event taught us. Decides nothing: no move begins here.
-import { offeredRange, type Size } from "@selfscale/protocol";
+import { offeredRange, type Bounds, type Size } from "@selfscale/protocol";
 import { downscaleDenied, INITIAL_OVERRIDES, upscaleRequested } from "../legacy/overrides.ts";
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import {
-  LINK_DOWN,
   openLink,
   receiveFrame,
   tickLink,
@@ -12,11 +11,14 @@ import {
   type LinkNews,
   type LinkStep,
 } from "./link.ts";
-import { fellShort } from "./pace.ts";
+import { fellShort, paceOf, withPace } from "./pace.ts";
 import { inspect } from "./inspect.ts";
+import { LINK_DOWN } from "./link-state.ts";
+import { countLimited } from "./message-limits.ts";
+import { isReset, noteRunState } from "./run-state.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction, type VmEvent } from "./types.ts";
 import { noteAnswered, noteLooked } from "./told.ts";
-import { initialPace, initialVm, NOTHING_TOLD, type VmState } from "./vm-state.ts";
+import { initialPace, initialVm, NOTHING_TOLD, type Resource, type VmState } from "./vm-state.ts";
 import { holdOf } from "./want.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
@@ -26,14 +28,14 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
     case "hypervisor-attached":
       return attached(state, event.facts, now);
     case "hypervisor-observed":
-      return [observed(state, event.facts, now), []];
+      return observed(state, event.facts, now);
     case "hypervisor-lost":
       return hypervisorLost(state, event.problem);
     case "command-settled":
       return commandSettled(state, event, now);
     case "link-opened": {
       const offered = offeredRange(state.spec.protocolMax);
-      return fromLink(state, openLink(event.link, offered, now, state.timers), now);
+      return fromLink(state, openLink(event.link, offered, now, state.timers, state.buckets), now);
     }
     case "frame-received":
       if (state.link.kind === "down" || state.link.link !== event.link) return [state, []];
@@ -50,10 +52,7 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
     case "permit-changed":
       return permitChanged(state, event.permit, event.isNodeFull);
     case "bounds-changed":
-      return [
-        { ...state, spec: { ...state.spec, bounds: event.bounds } },
-        [note("bounds-changed", "The operator changed the bounds.")],
-      ];
+      return boundsChanged(state, event.bounds);
     case "tick":
       return fromLink(state, tickLink(state.link, now, state.timers), now);
     default:
@@ -73,7 +72,9 @@ function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result 
     }
     const fresh = initialVm(state.spec, state.timers, state.sliceBytes);
     // Ids and the node's promise outlive it: a late answer must not meet a new attempt's number.
-    state = { ...fresh, attempts: state.attempts, sought: state.sought, permit: state.permit };
+    // So do the limits: starting anew must not be a way around them.
+    const { attempts, sought, permit, budgets, buckets, limited } = state;
+    state = { ...fresh, attempts, sought, permit, budgets, buckets, limited };
   }
   const inspected = inspect(state.spec, facts);
   const actual = actualOf(facts);
@@ -86,11 +87,42 @@ function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result 
     ...inspected.actions,
   );
   const ready: VmState = { ...state, hypervisorProblem: null, refusal: inspected.refusal };
-  return [observed(ready, facts, now), actions];
+  const [looked, more] = observed(ready, facts, now);
+  return [looked, [...actions, ...more]];
 }
 
-function observed(state: VmState, facts: HypervisorFacts, now: MonoMs): VmState {
-  return { ...noteLooked(state), facts, observedAt: now, observeAskedAt: null };
+function observed(before: VmState, facts: HypervisorFacts, now: MonoMs): Result {
+  const actions = noteRunState(before.facts, facts);
+  const state = { ...noteLooked(before), facts, observedAt: now, observeAskedAt: null };
+  if (!isReset(before.facts, facts)) return [state, actions];
+  const [reset, more] = guestReset(state);
+  return [reset, [...actions, ...more]];
+}
+
+/** Whoever spoke for the guest that was is gone; who speaks for the new one has yet to connect. */
+function guestReset(state: VmState): Result {
+  const text = "The guest was reset; what was requested is kept for it, and it plugs that again.";
+  const actions: VmAction[] = [note("guest-reset", text)];
+  const reset: VmState = {
+    ...state,
+    memory: { kind: "idle" },
+    cpu: { kind: "idle" },
+    memoryPace: initialPace(),
+    cpuPace: initialPace(),
+  };
+  if (state.link.kind === "down") return [reset, actions];
+  const reason = "the guest was reset";
+  actions.push({ kind: "close-link", link: state.link.link, code: 1000, reason });
+  return [{ ...forgetLink(reset), link: LINK_DOWN, linkProblem: reason }, actions];
+}
+
+/** Judged like at an attach: what can't work now is refused, what was refused may work now. */
+function boundsChanged(before: VmState, bounds: Bounds): Result {
+  const state = { ...before, spec: { ...before.spec, bounds } };
+  const said = note("bounds-changed", "The operator changed the bounds.");
+  if (state.facts === null) return [state, [said]];
+  const { refusal, actions } = inspect(state.spec, state.facts);
+  return [{ ...state, refusal }, [said, ...actions]];
 }
 
 /** Nothing can be resized or read; what is known of sizes stays, for it is still held. */
@@ -131,28 +163,42 @@ function commandSettled(
     // Settling takes nothing: it is told again when its time is over, at once would be as fast as QEMU refuses.
     if (memory.kind === "settling") return [asked, [say, observe]];
     const direction = memory.kind === "growing" ? "growth" : "shrink";
-    const pace = fellShort(state.memoryPace, direction, problem, now, state.timers);
-    const memoryPace = memory.kind === "growing" ? { ...pace, triedTo: memory.toBytes } : pace;
-    return [{ ...asked, memory: { kind: "idle" }, memoryPace }, [say, observe]];
+    const short = fellShort(
+      { ...asked, memory: { kind: "idle" } },
+      "memory",
+      direction,
+      problem,
+      now,
+    );
+    if (memory.kind !== "growing") return [short, [say, observe]];
+    const growth = { ...short.memoryPace.growth, triedTo: memory.toBytes };
+    return [{ ...short, memoryPace: { ...short.memoryPace, growth } }, [say, observe]];
   }
   if ("attempt" in cpu && cpu.attempt === event.attempt) {
     const direction = cpu.kind === "growing" ? "growth" : "shrink";
-    const cpuPace = fellShort(state.cpuPace, direction, problem, now, state.timers);
-    return [{ ...asked, cpu: { kind: "idle" }, cpuPace }, [say, observe]];
+    const idle: VmState = { ...asked, cpu: { kind: "idle" } };
+    return [fellShort(idle, "cpu", direction, problem, now), [say, observe]];
   }
   return [asked, [observe]]; // late: news of size only, and it ends no wait
 }
 
 function permitChanged(state: VmState, permit: Size, isNodeFull: boolean): Result {
   const isNews = isNodeFull && !state.isNodeFull;
-  const next: VmState = { ...state, permit, isNodeFull, isPermitPending: false };
+  const next: VmState = {
+    ...state,
+    permit,
+    isNodeFull,
+    isPermitPending: false,
+    isPermitLate: false,
+  };
   if (!isNews) return [next, []];
   const text = `The node permits ${sayCpu(permit.milliCpu)}, ${sayMem(permit.memBytes)}; the rest waits.`;
   return [next, [note("node-full", text, { ...permit })]];
 }
 
 function fromLink(before: VmState, step: LinkStep, now: MonoMs): Result {
-  let state: VmState = { ...before, link: step.link };
+  const buckets = step.link.kind === "down" ? before.buckets : step.link.buckets;
+  let state: VmState = { ...before, link: step.link, buckets };
   const actions: VmAction[] = [...step.actions];
   for (const news of step.news) {
     const [next, more] = heard(state, news, now);
@@ -178,7 +224,9 @@ function heard(state: VmState, news: LinkNews, now: MonoMs): Result {
       return scaleRequested(state, news, now);
     case "upscale-requested": {
       const using = state.facts === null ? null : actualOf(state.facts);
-      if (using === null || state.mode === "compute-controlled") return [state, []];
+      // Who names sizes is asked about sizes; running out still means that nothing is taken (obstacle.ts).
+      const isOfVersion1 = state.link.kind === "up" && state.link.version === 1;
+      if (using === null || !isOfVersion1) return [state, []];
       const overrides = upscaleRequested(state.overrides, using, now);
       return [{ ...state, overrides }, [note("upscale-requested", "The monitor is running out.")]];
     }
@@ -186,6 +234,12 @@ function heard(state: VmState, news: LinkNews, now: MonoMs): Result {
       return downscaleAnswered(state, news, now);
     case "nonsense":
       return [state, [warning("peer-mistake", news.problem)]];
+    case "limited": {
+      const limited = countLimited(state.limited, news.what);
+      const text = `Too much ${news.what} from the monitor; what is above the limit is not acted on.`;
+      const say = news.isNews ? [warning("messages-limited", text, { what: news.what })] : [];
+      return [{ ...state, limited }, say];
+    }
     default:
       return news satisfies never;
   }
@@ -249,16 +303,9 @@ function downscaleAnswered(
     const lowest = memory.isLowest ? null : lowestOf(answer);
     const denied = wanted(state, { memBytes: memory.toBytes });
     const { problem, say } = sayRefused(what, ask, answer);
-    const pace = fellShort(
-      state.memoryPace,
-      "shrink",
-      problem,
-      now,
-      state.timers,
-      lowest?.memBytes,
-    );
     const refused = deny(state, answer, denied, now);
-    return [{ ...refused, memory: { kind: "idle" }, memoryPace: pace }, [say]];
+    const idle: VmState = { ...refused, memory: { kind: "idle" } };
+    return [refusedShrink(idle, "memory", problem, lowest?.memBytes ?? null, now), [say]];
   }
   if (cpu.kind === "asking" && cpu.ask === ask) {
     const what = sayCpu(cpu.toMilli);
@@ -269,11 +316,23 @@ function downscaleAnswered(
     const lowest = cpu.isLowest ? null : lowestOf(answer);
     const denied = wanted(state, { milliCpu: cpu.toMilli });
     const { problem, say } = sayRefused(what, ask, answer);
-    const pace = fellShort(state.cpuPace, "shrink", problem, now, state.timers, lowest?.milliCpu);
     const refused = deny(state, answer, denied, now);
-    return [{ ...refused, cpu: { kind: "idle" }, cpuPace: pace }, [say]];
+    const idle: VmState = { ...refused, cpu: { kind: "idle" } };
+    return [refusedShrink(idle, "cpu", problem, lowest?.milliCpu ?? null, now), [say]];
   }
   return [state, []]; // the question no longer stands
+}
+
+function refusedShrink(
+  state: VmState,
+  resource: Resource,
+  problem: string,
+  lowest: number | null,
+  now: MonoMs,
+): VmState {
+  const short = fellShort(state, resource, "shrink", problem, now);
+  const pace = paceOf(short, resource);
+  return withPace(short, resource, { ...pace, shrink: { ...pace.shrink, lowest } });
 }
 
 /** What was asked for, with what is wanted anyway of the resource that was not asked about. */

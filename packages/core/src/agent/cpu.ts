@@ -3,12 +3,15 @@
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, warning } from "./explain.ts";
 import { cpuCellDown, gridOf } from "./grid.ts";
-import { ask } from "./link.ts";
-import { fellShort, growthMayRetry, wentWell } from "./pace.ts";
-import { shrinkObstacle, targetOf } from "./target.ts";
+import { ask } from "./ask.ts";
+import { began, budgetWakeAt, mayGrow, mayTurn } from "./budget.ts";
+import { earlier } from "./memory.ts";
+import { takeObstacle } from "./obstacle.ts";
+import { fellShort, mayRetry, retryWakeAt, wentWell } from "./pace.ts";
+import { targetOf } from "./target.ts";
 import { LOAN_MILLI, needsLoan } from "./want.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
-import { mayResize, retryWakeAt, type CpuMove, type Pace, type VmState } from "./vm-state.ts";
+import { mayResize, type CpuMove, type Direction, type VmState } from "./vm-state.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
 
@@ -18,7 +21,7 @@ const CALM_THROTTLED_SHARE = 0.05;
 /** Stage: see how the move in flight is doing, then begin the next one if there is need. */
 export function cpuStage(state: VmState, now: MonoMs): Result {
   const { facts } = state;
-  if (facts === null || state.hypervisorProblem !== null) {
+  if (facts?.runState !== "running" || state.hypervisorProblem !== null) {
     return [state.cpu.kind === "idle" ? state : { ...state, cpu: { kind: "idle" } }, []];
   }
   const [progressed, first] = followUp(state, facts, now);
@@ -31,12 +34,13 @@ export function cpuWakeAt(state: VmState): MonoMs | null {
   const move = state.cpu;
   switch (move.kind) {
     case "growing":
+      return Math.min(move.until, budgetWakeAt(state, "cpu") ?? Infinity);
     case "shrinking":
       return move.until;
     case "agreed":
       return move.since + state.timers.consentMs;
     case "idle":
-      return retryWakeAt(state.cpuPace, state);
+      return earlier(retryWakeAt(state.cpuPace, state), budgetWakeAt(state, "cpu"));
     case "asking":
       return null;
     default:
@@ -65,8 +69,11 @@ function followUp(state: VmState, facts: HypervisorFacts, now: MonoMs): Result {
       const goal = goalOf(state) ?? actual;
       const isEnforced = !state.spec.hasQuota || facts.quotaMilliCpu !== null;
       if (actual >= move.toMilli && isEnforced)
-        return done(state, move.attempt, actual, now - move.since);
-      if (goal > move.toMilli) return grow(state, facts, goal, now);
+        return done(state, "growth", move.attempt, actual, now - move.since);
+      if (goal > move.toMilli) {
+        const [grown, actions] = growInNeed(state, facts, goal, now);
+        if (grown.cpu !== state.cpu || now < move.until) return [grown, actions];
+      }
       if (now < move.until) return [state, []];
       return short(
         state,
@@ -84,8 +91,11 @@ function followUp(state: VmState, facts: HypervisorFacts, now: MonoMs): Result {
       return actOnConsent(state, move, facts, now);
     case "shrinking": {
       const goal = goalOf(state) ?? actual;
-      if (goal > actual) return grow(state, facts, goal, now);
-      if (actual <= move.toMilli) return done(state, move.attempt, actual, null);
+      if (goal > actual) {
+        const budgets = began(state, "cpu", "growth");
+        return grow({ ...state, budgets }, facts, goal, now);
+      }
+      if (actual <= move.toMilli) return done(state, "shrink", move.attempt, actual, null);
       if (now < move.until) return [state, []];
       return short(state, "shrink", `still ${sayCpu(actual)}, told ${sayCpu(move.toMilli)}`, now);
     }
@@ -99,9 +109,10 @@ function beginNext(state: VmState, facts: HypervisorFacts, now: MonoMs): Result 
   if (goal === null) return [state, []];
   const actual = actualOf(facts).milliCpu;
   if (goal > actual) {
-    return growthMayRetry(state.cpuPace, now) ? grow(state, facts, goal, now) : [state, []];
+    return mayRetry(state.cpuPace.growth, now) ? growInNeed(state, facts, goal, now) : [state, []];
   }
-  if (state.spec.hasQuota && facts.quotaMilliCpu === null && now >= state.cpuPace.retryAt) {
+  const isUnlimited = state.spec.hasQuota && facts.quotaMilliCpu === null;
+  if (isUnlimited && mayRetry(state.cpuPace.growth, now)) {
     const text = `The QEMU process had no limit; it gets ${sayCpu(actual)}, which it has.`;
     const [next, actions] = grow(state, facts, actual, now);
     return [next, [note("quota-enforced", text), ...actions]];
@@ -122,6 +133,15 @@ function beginNext(state: VmState, facts: HypervisorFacts, now: MonoMs): Result 
 /** What the guest uses of what it has: less than plugged when it agreed to advice. */
 function usableOf(state: VmState, facts: HypervisorFacts): number {
   return state.advisedMilli ?? actualOf(facts).milliCpu;
+}
+
+/** A loan is no growth of the monitor's: it comes and goes with each slice of memory. */
+function growInNeed(state: VmState, facts: HypervisorFacts, goal: number, now: MonoMs): Result {
+  if (needsLoan(state)) return grow(state, facts, goal, now);
+  const asked = mayGrow(state, "cpu", now);
+  return asked.isGranted
+    ? grow({ ...asked.state, budgets: began(asked.state, "cpu", "growth") }, facts, goal, now)
+    : [asked.state, asked.actions];
 }
 
 function grow(state: VmState, facts: HypervisorFacts, toMilli: number, now: MonoMs): Result {
@@ -176,23 +196,32 @@ function shrink(state: VmState, toMilli: number, now: MonoMs, askId: number | nu
 
 function askToShrink(state: VmState, facts: HypervisorFacts, goal: number, now: MonoMs): Result {
   const { link, cpuPace } = state;
-  if (link.kind !== "up" || shrinkObstacle(state) !== null) return [state, []];
+  if (link.kind !== "up" || takeObstacle(state, now) !== null) return [state, []];
   if (state.memory.kind === "asking") return [state, []]; // one question at a time
   if (state.told.cpu.length > 0) return [state, []]; // and nothing else on its way
   // Under a fractional quota the guest's own signals lie; throttling is the truth.
   if (goal < 1000 && (facts.throttledShare ?? 0) >= CALM_THROTTLED_SHARE) return [state, []];
   const usable = usableOf(state, facts);
   const step = state.spec.hasQuota ? 250 : 1000;
-  const lowest = cpuPace.lowest === null ? 0 : Math.ceil(cpuPace.lowest / step) * step;
+  const { shrink: tries } = cpuPace;
+  const lowest = tries.lowest === null ? 0 : Math.ceil(tries.lowest / step) * step;
   const isLowest = lowest > goal;
-  if (!isLowest && now < cpuPace.retryAt) return [state, []];
+  if (!isLowest && !mayRetry(tries, now)) return [state, []];
   const toMilli = isLowest ? lowest : goal;
-  const paced: VmState = { ...state, cpuPace: { ...cpuPace, lowest: null } };
+  const paced: VmState = { ...state, cpuPace: { ...cpuPace, shrink: { ...tries, lowest: null } } };
   if (toMilli >= usable) return [paced, []];
+  const turn = mayTurn(paced, "cpu", now);
+  if (!turn.isGranted) return [turn.state, turn.actions];
+  const budgets = began(turn.state, "cpu", "shrink");
   const target = { milliCpu: toMilli, memBytes: actualOf(facts).memBytes };
   const asked = ask(link, { type: "DownscaleRequest", target }, now);
   return [
-    { ...paced, link: asked.link, cpu: { kind: "asking", ask: asked.id, toMilli, isLowest } },
+    {
+      ...turn.state,
+      budgets,
+      link: asked.link,
+      cpu: { kind: "asking", ask: asked.id, toMilli, isLowest },
+    },
     [asked.action],
   ];
 }
@@ -207,7 +236,7 @@ function actOnConsent(
   const isMoot =
     goal === null ||
     goal > move.toMilli ||
-    shrinkObstacle(state) !== null ||
+    takeObstacle(state, now) !== null ||
     !mayResize(state) ||
     now > move.since + state.timers.consentMs;
   if (isMoot) {
@@ -216,31 +245,30 @@ function actOnConsent(
   }
   if (state.spec.hasQuota) return shrink(state, move.toMilli, now, move.ask);
   const text = `The guest uses ${sayCpu(move.toMilli)} of ${facts.vcpusPlugged} plugged vCPUs.`;
+  const advised: VmState = { ...state, cpu: { kind: "idle" }, advisedMilli: move.toMilli };
   return [
-    { ...state, cpu: { kind: "idle" }, cpuPace: wentWell(), advisedMilli: move.toMilli },
+    wentWell(advised, "cpu", "shrink"),
     [note("resize-done", text, { ask: move.ask, milliCpu: move.toMilli })],
   ];
 }
 
-function done(state: VmState, attempt: number, actual: number, tookMs: number | null): Result {
+function done(
+  state: VmState,
+  direction: Direction,
+  attempt: number,
+  actual: number,
+  tookMs: number | null,
+): Result {
+  const lastGrowthMs = { ...state.lastGrowthMs, cpu: tookMs ?? state.lastGrowthMs.cpu };
   return [
-    {
-      ...state,
-      cpu: { kind: "idle" },
-      cpuPace: wentWell(),
-      lastGrowthMs: { ...state.lastGrowthMs, cpu: tookMs ?? state.lastGrowthMs.cpu },
-    },
+    wentWell({ ...state, cpu: { kind: "idle" }, lastGrowthMs }, "cpu", direction),
     [note("resize-done", `CPU is ${sayCpu(actual)}.`, { attempt, milliCpu: actual, tookMs })],
   ];
 }
 
-function short(state: VmState, direction: Pace["direction"], problem: string, now: MonoMs): Result {
+function short(state: VmState, direction: Direction, problem: string, now: MonoMs): Result {
   return [
-    {
-      ...state,
-      cpu: { kind: "idle" },
-      cpuPace: fellShort(state.cpuPace, direction, problem, now, state.timers),
-    },
+    fellShort({ ...state, cpu: { kind: "idle" } }, "cpu", direction, problem, now),
     [warning("resize-short", `CPU: ${problem}.`)],
   ];
 }

@@ -34,6 +34,16 @@ export const AGENT_NOTES = {
   "upscale-requested": "A version-1 monitor is running out and asked for more.",
   "peer-mistake": "The monitor sent something that the protocol does not allow.",
   "bounds-changed": "The operator changed the bounds.",
+  "vm-stopped": "QEMU does not run the guest (paused, migrating, crashed): nothing is told to it.",
+  "vm-running": "QEMU runs the guest again; its sizes were read anew.",
+  "guest-reset": "The guest was reset: it has nothing plugged, and plugs what was requested again.",
+  "shrink-kicked": "A shrink made no progress: settled, and asked for once more at once.",
+  "command-lost": "A command was never answered; whether it was taken is read from QEMU.",
+  "look-lost": "A look at QEMU never came back; nothing is taken until one does.",
+  "permit-late": "The node has not answered; it is asked again.",
+  "stood-still": "The agent stood still; nothing is taken before the monitor has answered anew.",
+  "resize-limited": "The monitor makes this VM go up and down too often; the next resize waits.",
+  "messages-limited": "The monitor says too much of one kind; the rest of it is not acted on.",
 } as const;
 
 export type AgentNote = keyof typeof AGENT_NOTES;

@@ -9,8 +9,10 @@ import {
   type FromAgent,
 } from "@selfscale/protocol";
 import { describe, expect, test } from "vitest";
-import { ask, LINK_DOWN, linkWakeAt, openLink, receiveFrame, tell, tickLink } from "./link.ts";
-import { type Link, type LinkStep } from "./link.ts";
+import { ask, tell } from "./ask.ts";
+import { LINK_DOWN, type Link } from "./link-state.ts";
+import { linkWakeAt, openLink, receiveFrame, tickLink } from "./link.ts";
+import { type LinkStep } from "./link.ts";
 import { AGENT_TIMERS, type AgentTimers } from "./timers.ts";
 import { type VmAction } from "./types.ts";
 

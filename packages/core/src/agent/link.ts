@@ -1,10 +1,8 @@
 // The agent's side of one connection: handshake, ids, answers in time, health, what is nonsense. It knows no sizes policy.
 // Frames go in, news comes out; nothing here decides what a VM should have. Pure.
 import {
-  allocationFromSize,
   decodeFromMonitor,
   decodeHandshakeReply,
-  encodeFromAgent,
   encodeRange,
   checkTarget,
   sizeFromAllocation,
@@ -14,6 +12,16 @@ import {
   type Size,
   type VersionRange,
 } from "@selfscale/protocol";
+import { ask, send } from "./ask.ts";
+import {
+  type AskKind,
+  type Link,
+  LINK_DOWN,
+  type LinkGreeting,
+  type LinkUp,
+  type ScaleWish,
+} from "./link-state.ts";
+import { drawMessage, type MessageBuckets, type MessageKind } from "./message-limits.ts";
 import { type AgentTimers } from "./timers.ts";
 import { type MonoMs, type VmAction } from "./types.ts";
 
@@ -21,19 +29,6 @@ const MINUTE_MS = 60_000;
 /** Close codes of RFC 6455. */
 const CLOSE_PROTOCOL_ERROR = 1002;
 const CLOSE_POLICY = 1008;
-
-export type AskKind = "HealthCheck" | "UpscaleNotification" | "DownscaleRequest";
-type Pending = Readonly<{ id: number; kind: AskKind; sentAt: MonoMs }>;
-
-/** A size named by the monitor. null per resource: not a size anybody could have. */
-export type Target = Readonly<{ milliCpu: number | null; memBytes: number | null }>;
-
-export type ScaleWish = Readonly<{
-  id: number;
-  target: Target;
-  reason: string | null;
-  ageMs: number | null;
-}>;
 
 export type DownscaleAnswer =
   | Readonly<{ kind: "agreed" }>
@@ -47,35 +42,9 @@ export type LinkNews =
   | Readonly<{ kind: "scale-requested"; wish: ScaleWish }>
   | Readonly<{ kind: "upscale-requested" }>
   | Readonly<{ kind: "downscale-answered"; ask: number; answer: DownscaleAnswer }>
-  | Readonly<{ kind: "nonsense"; problem: string }>;
-
-export type LinkDown = Readonly<{ kind: "down" }>;
-export type LinkGreeting = Readonly<{
-  kind: "greeting";
-  link: number;
-  offered: VersionRange;
-  deadline: MonoMs;
-}>;
-export type LinkUp = Readonly<{
-  kind: "up";
-  link: number;
-  version: number;
-  wantsReports: boolean;
-  vm: string | null;
-  readyAt: MonoMs;
-  lastFrameAt: MonoMs;
-  nextId: number;
-  nextHealthAt: MonoMs;
-  misses: number;
-  pending: readonly Pending[];
-  /** When nonsense arrived, within the last minute. */
-  nonsenseAt: readonly MonoMs[];
-  /** The last ScaleRequest passed on; what the legal rate is measured against. */
-  passedWish: Readonly<{ wish: ScaleWish; at: MonoMs }> | null;
-  /** One that came too fast. The next one replaces it: a level, not an edge. */
-  heldWish: ScaleWish | null;
-}>;
-export type Link = LinkDown | LinkGreeting | LinkUp;
+  | Readonly<{ kind: "nonsense"; problem: string }>
+  /** Too much of one kind. `isNews`: nothing was said about it for a while. */
+  | Readonly<{ kind: "limited"; what: MessageKind | "nonsense"; isNews: boolean }>;
 
 export type LinkStep = Readonly<{
   link: Link;
@@ -83,17 +52,16 @@ export type LinkStep = Readonly<{
   news: readonly LinkNews[];
 }>;
 
-export const LINK_DOWN: LinkDown = { kind: "down" };
-
-/** The websocket is open: say what we speak. */
+/** The websocket is open: say what we speak. `buckets`: what is left to this VM's monitor, on whichever connection. */
 export function openLink(
   id: number,
   offered: VersionRange,
   now: MonoMs,
   timers: AgentTimers,
+  buckets: MessageBuckets = {},
 ): LinkStep {
   return {
-    link: { kind: "greeting", link: id, offered, deadline: now + timers.handshakeMs },
+    link: { kind: "greeting", link: id, offered, deadline: now + timers.handshakeMs, buckets },
     actions: [{ kind: "send-frame", link: id, text: encodeRange(offered) }],
     news: [],
   };
@@ -106,7 +74,27 @@ export function receiveFrame(link: Link, text: string, now: MonoMs, timers: Agen
   const heard: LinkUp = { ...link, lastFrameAt: now };
   const decoded = decodeFromMonitor(text);
   if (!decoded.ok) return nonsense(heard, decoded.id ?? 0, decoded.problem, now);
-  return understand(heard, decoded.message, now, timers);
+  const { message } = decoded;
+  const { buckets, isGranted } = drawMessage(heard.buckets, message.type, now);
+  const allowed: LinkUp = { ...heard, buckets };
+  if (isGranted) return understand(allowed, message, now, timers);
+  // A level is never lost: the newest waits for its turn.
+  if (message.type !== "ScaleRequest") return limited(allowed, message.type, now);
+  return limited({ ...allowed, heldWish: readWish(message) }, message.type, now);
+}
+
+/**
+ * The agent stood still: what was asked before is answered by nobody any more, and what is heard now was said then. One
+ * question of now tells when all of that is over.
+ */
+export function catchUp(
+  link: LinkUp,
+  now: MonoMs,
+  timers: AgentTimers,
+): Readonly<{ link: LinkUp; action: VmAction }> {
+  const asked = ask({ ...link, pending: [] }, { type: "HealthCheck", content: {} }, now);
+  const nextHealthAt = now + timers.healthCheckMs;
+  return { link: { ...asked.link, nextHealthAt, catchUpId: asked.id }, action: asked.action };
 }
 
 /** Deadlines: answers that did not come, health checks, a wish that had to wait. */
@@ -164,56 +152,6 @@ export function isMute(link: Link, now: MonoMs, timers: AgentTimers): boolean {
   return link.pending.some((request) => now >= request.sentAt + timers.muteMs);
 }
 
-type Request =
-  | Readonly<{ type: "HealthCheck"; content: Record<string, never> }>
-  | Readonly<{ type: "UpscaleNotification"; granted: Size }>
-  | Readonly<{ type: "DownscaleRequest"; target: Size }>;
-
-/** Send a request of ours; its even id names the answer. */
-export function ask(
-  link: LinkUp,
-  request: Request,
-  now: MonoMs,
-): { link: LinkUp; action: VmAction; id: number } {
-  const id = link.nextId;
-  const pending: Pending = { id, kind: request.type, sentAt: now };
-  return {
-    id,
-    link: { ...link, nextId: id + 2, pending: [...link.pending, pending] },
-    action: send(link.link, requestMessage(request, id)),
-  };
-}
-
-/** Send a message of ours that has no answer and no id of its own to wait for. */
-export function tell(
-  link: LinkUp,
-  message: (id: number) => FromAgent,
-): { link: LinkUp; action: VmAction } {
-  const id = link.nextId;
-  return { link: { ...link, nextId: id + 2 }, action: send(link.link, message(id)) };
-}
-
-export function send(link: number, message: FromAgent): VmAction {
-  return { kind: "send-frame", link, text: encodeFromAgent(message) };
-}
-
-function requestMessage(request: Request, id: number): FromAgent {
-  switch (request.type) {
-    case "HealthCheck":
-      return { type: "HealthCheck", content: {}, id };
-    case "UpscaleNotification": {
-      const granted = allocationFromSize(request.granted);
-      return { type: "UpscaleNotification", content: { granted }, id };
-    }
-    case "DownscaleRequest": {
-      const target = allocationFromSize(request.target);
-      return { type: "DownscaleRequest", content: { target }, id };
-    }
-    default:
-      return request satisfies never;
-  }
-}
-
 function greet(link: LinkGreeting, text: string, now: MonoMs, timers: AgentTimers): LinkStep {
   const decoded = decodeHandshakeReply(text, link.offered);
   if (!decoded.ok) {
@@ -240,6 +178,9 @@ function greet(link: LinkGreeting, text: string, now: MonoMs, timers: AgentTimer
       nonsenseAt: [],
       passedWish: null,
       heldWish: null,
+      buckets: link.buckets,
+      limitSaidAt: null,
+      catchUpId: null,
     },
     actions: [],
     news: [{ kind: "link-ready", version: reply.version, vm, memBytes: reply.mem ?? null }],
@@ -258,15 +199,14 @@ function understand(
     case "ScaleRequest":
       return wished(link, readWish(message), now, timers);
     case "HealthCheck":
-      return answered(link, message.id, "HealthCheck", now, (known) => ({
-        link: { ...known, misses: 0 },
-        actions: [],
-        news: [],
-      }));
+      return answered(link, message.id, "HealthCheck", now, timers, (known) => {
+        const isCaughtUp = known.catchUpId === null || message.id >= known.catchUpId;
+        return quiet({ ...known, misses: 0, catchUpId: isCaughtUp ? null : known.catchUpId });
+      });
     case "UpscaleConfirmation":
-      return answered(link, message.id, "UpscaleNotification", now, quiet);
+      return answered(link, message.id, "UpscaleNotification", now, timers, quiet);
     case "DownscaleResult":
-      return answered(link, message.id, "DownscaleRequest", now, (known) => ({
+      return answered(link, message.id, "DownscaleRequest", now, timers, (known) => ({
         link: known,
         actions: [],
         news: [{ kind: "downscale-answered", ask: message.id, answer: readAnswer(message) }],
@@ -285,9 +225,13 @@ function answered(
   id: number,
   kind: AskKind,
   now: MonoMs,
+  timers: AgentTimers,
   then: (link: LinkUp) => LinkStep,
 ): LinkStep {
   const request = link.pending.find((other) => other.id === id);
+  // One that comes before the tick that would have ended the wait is as late as one after it.
+  const isLate = request !== undefined && now >= request.sentAt + timers.requestMs;
+  if (isLate) return late(link, id, kind, now, timers);
   if (request?.kind !== kind) {
     const problem =
       request === undefined
@@ -296,6 +240,18 @@ function answered(
     return nonsense(link, id, problem, now);
   }
   return then({ ...link, pending: link.pending.filter((other) => other.id !== id) });
+}
+
+/** The wait is ended first, as the tick does that had to come; then the answer is to nothing that is asked any more. */
+function late(link: LinkUp, id: number, kind: AskKind, now: MonoMs, timers: AgentTimers): LinkStep {
+  const ticked = tickLink(link, now, timers);
+  if (ticked.link.kind !== "up") return ticked;
+  const after = answered(ticked.link, id, kind, now, timers, quiet);
+  return {
+    link: after.link,
+    actions: [...ticked.actions, ...after.actions],
+    news: [...ticked.news, ...after.news],
+  };
 }
 
 /** The monitor could not do what we asked. Never answered, or two sides would argue for ever. */
@@ -310,7 +266,15 @@ function failed(link: LinkUp, id: number, problem: string): LinkStep {
 }
 
 function wished(link: LinkUp, wish: ScaleWish, now: MonoMs, timers: AgentTimers): LinkStep {
-  if (now < wishDueAt(link, wish, timers)) return quiet({ ...link, heldWish: wish });
+  if (now < wishDueAt(link, wish, timers)) {
+    // Coalesced, not punished: an honest monitor may do so now and then, and nobody need hear of it.
+    const held = { ...link, heldWish: wish };
+    return {
+      link: held,
+      actions: [],
+      news: [{ kind: "limited", what: "ScaleRequest", isNews: false }],
+    };
+  }
   return {
     link: { ...link, passedWish: { wish, at: now }, heldWish: null },
     actions: [],
@@ -331,7 +295,8 @@ function wishDueAt(link: LinkUp, wish: ScaleWish, timers: AgentTimers): MonoMs {
 function nonsense(link: LinkUp, id: number, problem: string, now: MonoMs): LinkStep {
   const recent = [...link.nonsenseAt.filter((at) => at > now - MINUTE_MS), now];
   if (recent.length > MAX_INVALID_PER_MINUTE) {
-    return giveUp(link.link, CLOSE_POLICY, `${recent.length} bad messages in a minute`);
+    const lost = giveUp(link.link, CLOSE_POLICY, `${recent.length} bad messages in a minute`);
+    return { ...lost, news: [{ kind: "limited", what: "nonsense", isNews: true }, ...lost.news] };
   }
   const reply: FromAgent = { type: "InvalidMessage", content: { error: problem }, id };
   return {
@@ -339,6 +304,13 @@ function nonsense(link: LinkUp, id: number, problem: string, now: MonoMs): LinkS
     actions: [send(link.link, reply)],
     news: [{ kind: "nonsense", problem }],
   };
+}
+
+/** More of one kind than anybody may say: not acted on. */
+function limited(link: LinkUp, what: MessageKind, now: MonoMs): LinkStep {
+  const isNews = link.limitSaidAt === null || now >= link.limitSaidAt + MINUTE_MS;
+  const limitSaidAt = isNews ? now : link.limitSaidAt;
+  return { link: { ...link, limitSaidAt }, actions: [], news: [{ kind: "limited", what, isNews }] };
 }
 
 function giveUp(link: number, code: number, reason: string): LinkStep {

@@ -3,6 +3,8 @@
 import { actualOf, requestedMemOf } from "./actual.ts";
 import { absorb } from "./absorb.ts";
 import { cpuStage, cpuWakeAt } from "./cpu.ts";
+import { deadlineStage, deadlinesWakeAt } from "./deadlines.ts";
+import { noticeGap } from "./gap.ts";
 import { identityStage } from "./identity.ts";
 import { assertInvariants } from "./invariants.ts";
 import { overridesWakeAt } from "../legacy/overrides.ts";
@@ -17,6 +19,7 @@ import { runStages, type Stage, type VmState } from "./vm-state.ts";
 
 /** Growth before shrinking, quota before memory, answers before reports. */
 const STAGES: readonly Stage[] = [
+  deadlineStage,
   identityStage,
   modeStage,
   wantStage,
@@ -30,10 +33,11 @@ const STAGES: readonly Stage[] = [
 
 /** Pure: same arguments, same answer. */
 export function stepVm(before: VmState, event: VmEvent, now: MonoMs): [VmState, VmAction[]] {
-  const [learned, first] = absorb(before, event, now);
+  const [awake, waking] = noticeGap(before, now);
+  const [learned, first] = absorb(awake, event, now);
   const [decided, second] = runStages(learned, now, STAGES);
-  const actions = [...first, ...second];
-  const after: VmState = { ...noteTold(decided, second), steppedAt: now };
+  const actions = [...waking, ...first, ...second];
+  const after: VmState = { ...noteTold(decided, second, now), steppedAt: now };
   assertInvariants(after, actions);
   return [after, actions];
 }
@@ -48,6 +52,7 @@ export function vmWakeAt(state: VmState): MonoMs | null {
     cpuWakeAt(state),
     reportWakeAt(state),
     observeDueAt(state),
+    deadlinesWakeAt(state),
   ].filter((at) => at !== null);
   return candidates.length === 0 ? null : Math.min(...candidates);
 }

@@ -3,22 +3,27 @@
 import { actualOf, requestedMemOf } from "./actual.ts";
 import { note, sayMem, warning } from "./explain.ts";
 import { gridOf, memCellUp } from "./grid.ts";
-import { ask } from "./link.ts";
-import { fellShort, growthMayRetry, wentWell } from "./pace.ts";
-import { shrinkObstacle, targetOf } from "./target.ts";
+import { ask } from "./ask.ts";
+import { began, budgetWakeAt, mayGrow, mayTurn } from "./budget.ts";
+import { takeObstacle } from "./obstacle.ts";
+import { fellShort, mayRetry, retryWakeAt, wentWell } from "./pace.ts";
+import { targetOf } from "./target.ts";
 import { type HypervisorFacts, type MemoryDevice, type MonoMs, type VmAction } from "./types.ts";
-import { mayResize, retryWakeAt, type MemoryMove, type VmState } from "./vm-state.ts";
+import { mayResize, type MemoryMove, type VmState } from "./vm-state.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
 
 /** QEMU notes a settled size at once; a write that got lost is tried again after this. */
 const SETTLE_MS = 5_000;
+/** A driver that gave up begins anew at a new value: settled, then one slice less, with another consent. */
+const MAX_KICKS = 1;
 
 /** Stage: see how the move in flight is doing, then begin the next one if there is need. */
 export function memoryStage(state: VmState, now: MonoMs): Result {
   const { facts } = state;
   const device = facts?.memoryDevice ?? null;
-  if (facts === null || device === null || state.hypervisorProblem !== null) {
+  const isReachable = facts?.runState === "running" && state.hypervisorProblem === null;
+  if (facts === null || device === null || !isReachable) {
     return [state.memory.kind === "idle" ? state : { ...state, memory: { kind: "idle" } }, []];
   }
   const [progressed, first] = followUp(state, facts, device, now);
@@ -32,6 +37,7 @@ export function memoryWakeAt(state: VmState): MonoMs | null {
   const move = state.memory;
   switch (move.kind) {
     case "growing":
+      return Math.min(move.until, budgetWakeAt(state, "memory") ?? Infinity);
     case "settling":
       return move.until;
     case "shrinking":
@@ -39,12 +45,16 @@ export function memoryWakeAt(state: VmState): MonoMs | null {
     case "agreed":
       return move.since + state.timers.consentMs;
     case "idle":
-      return retryWakeAt(state.memoryPace, state);
+      return earlier(retryWakeAt(state.memoryPace, state), budgetWakeAt(state, "memory"));
     case "asking": // the link's own deadline ends it
       return null;
     default:
       return move satisfies never;
   }
+}
+
+export function earlier(a: MonoMs | null, b: MonoMs | null): MonoMs | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 function followUp(
@@ -67,10 +77,13 @@ function followUp(
       return actOnConsent(state, move, facts, device, now);
     case "shrinking":
       return followShrink(state, move, facts, device, now);
-    case "settling":
-      return requestedMemOf(facts) === move.toBytes || now >= move.until
-        ? idle(state)
-        : [state, []];
+    case "settling": {
+      // A guest in need does not wait until QEMU shows that it stopped taking.
+      const grown = growInNeed(state, facts, now);
+      if (grown !== null) return grown;
+      const isOver = requestedMemOf(facts) === move.toBytes || now >= move.until;
+      return isOver ? idle(state) : [state, []];
+    }
     default:
       return move satisfies never;
   }
@@ -89,22 +102,27 @@ function followGrowth(
     const done: VmState = {
       ...state,
       memory: { kind: "idle" },
-      memoryPace: wentWell(),
       lastGrowthMs: { ...state.lastGrowthMs, mem: tookMs },
     };
-    return [done, [note("resize-done", `Memory is ${sayMem(actual)} after ${tookMs} ms.`, data)]];
+    return [
+      wentWell(done, "memory", "growth"),
+      [note("resize-done", `Memory is ${sayMem(actual)} after ${tookMs} ms.`, data)],
+    ];
   }
   // The need rose while we were plugging: raise the same request rather than wait for it.
-  if (target > move.toBytes) return grow(state, target, now);
+  if (target > move.toBytes) {
+    const asked = mayGrow(state, "memory", now);
+    if (asked.isGranted) return grow(asked.state, target, now);
+    if (now < move.until) return [asked.state, asked.actions];
+  }
   if (now < move.until) return [state, []];
   const problem = `the guest plugged ${sayMem(actual)} of ${sayMem(move.toBytes)}`;
   const data = { attempt: move.attempt, actualBytes: actual, requestedBytes: move.toBytes };
+  const short = fellShort({ ...state, memory: { kind: "idle" } }, "memory", "growth", problem, now);
+  const growth = { ...short.memoryPace.growth, triedTo: move.toBytes };
+  const memoryPace = { ...short.memoryPace, growth };
   return [
-    {
-      ...state,
-      memory: { kind: "idle" },
-      memoryPace: fellShort(state.memoryPace, "growth", problem, now, state.timers),
-    },
+    { ...short, memoryPace },
     [warning("resize-short", `Growing stopped: ${problem}.`, data)],
   ];
 }
@@ -120,7 +138,7 @@ function actOnConsent(
   const isLate = now > move.since + state.timers.consentMs;
   // The level may have risen above what was agreed to: less than is wanted is never taken.
   const isRaised = !wantsLess(state, actual) || !wantsLess(state, move.toBytes + 1);
-  const isMoot = shrinkObstacle(state) !== null || !mayResize(state) || isRaised || isLate;
+  const isMoot = takeObstacle(state, now) !== null || !mayResize(state) || isRaised || isLate;
   if (isMoot) {
     const [next] = idle(state);
     return [next, [note("consent-void", "Agreed, but it no longer applies.", { ask: move.ask })]];
@@ -164,12 +182,10 @@ function followShrink(
   if (target > actual && mayResize(state)) return grow(state, target, now);
   if (actual <= move.toBytes) {
     const data = { attempt: move.attempt, memBytes: actual };
-    return [
-      { ...state, memory: { kind: "idle" }, memoryPace: wentWell() },
-      [note("resize-done", `Memory is ${sayMem(actual)}.`, data)],
-    ];
+    const done = wentWell({ ...state, memory: { kind: "idle" } }, "memory", "shrink");
+    return [done, [note("resize-done", `Memory is ${sayMem(actual)}.`, data)]];
   }
-  const obstacle = shrinkObstacle(state);
+  const obstacle = takeObstacle(state, now);
   if (obstacle !== null) return settle(state, facts, device, now, obstacle);
   if (!wantsLess(state, move.toBytes + 1)) {
     return settle(state, facts, device, now, "the level rose");
@@ -187,26 +203,52 @@ function followShrink(
       [],
     ];
   }
-  const problem = `the guest gave back ${sayMem(move.fromBytes - actual)} of ${sayMem(move.fromBytes - move.toBytes)}`;
-  const data = { attempt: move.attempt, actualBytes: actual, requestedBytes: move.toBytes };
-  const isUseful = move.fromBytes - actual >= gridOf(facts, state.spec.hasQuota).memStepBytes;
-  const pace = fellShort(
-    isUseful ? wentWell() : state.memoryPace,
-    "shrink",
-    problem,
-    now,
-    state.timers,
-  );
-  const [settling, actions] = settle({ ...state, memoryPace: pace }, facts, device, now, problem);
-  return [settling, [note("resize-short", `Shrinking stopped: ${problem}.`, data), ...actions]];
+  return stall(state, move, facts, device, now);
 }
 
-function beginNext(
+/** It gives no more: settle, ask once more at once if it gave nothing at all, else wait before the next slice. */
+function stall(
   state: VmState,
+  move: MemoryMove & { kind: "shrinking" },
   facts: HypervisorFacts,
   device: MemoryDevice,
   now: MonoMs,
 ): Result {
+  const actual = actualOf(facts).memBytes;
+  const problem = `the guest gave back ${sayMem(move.fromBytes - actual)} of ${sayMem(move.fromBytes - move.toBytes)}`;
+  const data = { attempt: move.attempt, actualBytes: actual, requestedBytes: move.toBytes };
+  const isUseful = move.fromBytes - actual >= gridOf(facts, state.spec.hasQuota).memStepBytes;
+  const { shrink } = state.memoryPace;
+  if (!isUseful && shrink.kicks < MAX_KICKS) {
+    const memoryPace = { ...state.memoryPace, shrink: { ...shrink, kicks: shrink.kicks + 1 } };
+    const [settling, actions] = settle({ ...state, memoryPace }, facts, device, now, problem);
+    return [settling, [note("shrink-kicked", `Once more: ${problem}.`, data), ...actions]];
+  }
+  const begun = isUseful ? wentWell(state, "memory", "shrink") : state;
+  const short = fellShort(begun, "memory", "shrink", problem, now);
+  const [settling, actions] = settle(short, facts, device, now, problem);
+  return [settling, [note("resize-short", `Shrinking stopped: ${problem}.`, data), ...actions]];
+}
+
+/** What is needed beyond what it has, if it may be told now; null: nothing is. */
+function growInNeed(state: VmState, facts: HypervisorFacts, now: MonoMs): Result | null {
+  const target = targetOf(state)?.memBytes;
+  if (target === undefined || target <= actualOf(facts).memBytes || !mayResize(state)) return null;
+  // A need beyond what fell short is another need; the same one waits for its pause.
+  const { growth } = state.memoryPace;
+  const isBeyond = target > Math.max(requestedMemOf(facts), growth.triedTo ?? 0);
+  if (!mayRetry(growth, now) && !isBeyond) return null;
+  const asked = mayGrow(state, "memory", now);
+  return asked.isGranted ? grow(asked.state, target, now) : [asked.state, asked.actions];
+}
+
+function beginNext(
+  before: VmState,
+  facts: HypervisorFacts,
+  device: MemoryDevice,
+  now: MonoMs,
+): Result {
+  let state = before;
   // Found unplugging with nobody's consent in hand (an agent died, a link dropped): stop it.
   if (device.requestedBytes < device.sizeBytes) {
     return settle(state, facts, device, now, "found unplugging without a consent");
@@ -214,17 +256,14 @@ function beginNext(
   const target = targetOf(state)?.memBytes;
   if (target === undefined || !mayResize(state)) return [state, []];
   const actual = actualOf(facts).memBytes;
-  if (target > actual) {
-    // A need beyond what fell short is another need; the same one waits for its pause.
-    const { triedTo } = state.memoryPace;
-    const isBeyond = target > Math.max(requestedMemOf(facts), triedTo ?? 0);
-    return growthMayRetry(state.memoryPace, now) || isBeyond
-      ? grow(state, target, now)
-      : [state, []];
+  if (target > actual) return growInNeed(state, facts, now) ?? [state, []];
+  // What had fallen short came later by itself.
+  if (actual >= (state.memoryPace.growth.triedTo ?? Infinity)) {
+    state = wentWell(state, "memory", "growth");
   }
   // More was requested than the guest has plugged, and it is no longer wanted: stop asking for it.
   if (device.requestedBytes > device.sizeBytes && wantsLess(state, requestedMemOf(facts))) {
-    if (state.mode !== "held" && now >= state.memoryPace.retryAt) {
+    if (state.mode !== "held" && mayRetry(state.memoryPace.shrink, now)) {
       return settle(state, facts, device, now, "no longer wanted");
     }
   }
@@ -248,7 +287,8 @@ function grow(state: VmState, toBytes: number, now: MonoMs): Result {
   actions.push({ kind: "set-memory", attempt, requestedBytes });
   const until = now + state.timers.plugMs;
   const memory: MemoryMove = { kind: "growing", attempt, toBytes, since: now, until };
-  return [{ ...state, attempts: attempt, memory }, actions];
+  const budgets = began(state, "memory", "growth");
+  return [{ ...state, attempts: attempt, memory, budgets }, actions];
 }
 
 /** requested := actual, rounded up to the block. Takes nothing: it only stops what is going on. */
@@ -273,21 +313,23 @@ function settle(
 
 function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now: MonoMs): Result {
   const { link, memoryPace } = state;
-  if (link.kind !== "up" || shrinkObstacle(state) !== null) return [state, []];
+  if (link.kind !== "up" || takeObstacle(state, now) !== null) return [state, []];
   if (state.cpu.kind === "asking") return [state, []]; // one question at a time
   if (state.told.memory.length > 0) return [state, []]; // and nothing else on its way
   const grid = gridOf(facts, state.spec.hasQuota);
   const actual = actualOf(facts);
   const slice = Math.max(target, memCellUp(actual.memBytes - state.sliceBytes, grid));
-  const lowest = memoryPace.lowest === null ? 0 : memCellUp(memoryPace.lowest, grid);
+  const { shrink } = memoryPace;
+  const lowest = shrink.lowest === null ? 0 : memCellUp(shrink.lowest, grid);
   // A monitor that refuses even what it offered is not asked again before the pause is over.
   const isLowest = lowest > slice;
-  if (!isLowest && now < memoryPace.retryAt) return [state, []];
+  if (!isLowest && !mayRetry(shrink, now)) return [state, []];
   const toBytes = isLowest ? lowest : slice;
-  if (toBytes >= actual.memBytes) {
-    // Even the lowest it would agree to is no shrink: wait out the pause, then ask for a slice.
-    return [{ ...state, memoryPace: { ...memoryPace, lowest: null } }, []];
-  }
+  const paced = { ...memoryPace, shrink: { ...shrink, lowest: null } };
+  // Even the lowest it would agree to is no shrink: wait out the pause, then ask for a slice.
+  if (toBytes >= actual.memBytes) return [{ ...state, memoryPace: paced }, []];
+  const turn = mayTurn(state, "memory", now);
+  if (!turn.isGranted) return [turn.state, turn.actions];
   const asked = ask(
     link,
     { type: "DownscaleRequest", target: { milliCpu: actual.milliCpu, memBytes: toBytes } },
@@ -295,10 +337,11 @@ function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now
   );
   return [
     {
-      ...state,
+      ...turn.state,
       link: asked.link,
       memory: { kind: "asking", ask: asked.id, toBytes, isLowest },
-      memoryPace: { ...memoryPace, lowest: null },
+      memoryPace: paced,
+      budgets: began(turn.state, "memory", "shrink"),
     },
     [asked.action],
   ];

@@ -9,7 +9,7 @@ import {
 } from "@selfscale/protocol";
 import { actualOf, requestedMemOf } from "./actual.ts";
 import { boundsOnGrid, clampToBounds, cpuCellUp, gridOf, memCellUp } from "./grid.ts";
-import { ask, send, tell } from "./link.ts";
+import { ask, send, tell } from "./ask.ts";
 import { targetOf } from "./target.ts";
 import { same } from "./want.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
@@ -52,6 +52,9 @@ export function reasonOf(state: VmState, facts: HypervisorFacts): AgentReason | 
     (isFailing(state.cpuPace) && want.milliCpu > actual.milliCpu);
   if (failed) return "stuck";
   if (actual.memBytes > bounds.max.memBytes) return "above-max";
+  // Without a quota vCPUs stay plugged, and what is lent goes back by itself.
+  const isCpuBound = state.spec.hasQuota && state.lentFromMilli === null;
+  if (isCpuBound && actual.milliCpu > bounds.max.milliCpu) return "above-max";
   const level = state.mode === "compute-controlled" ? (state.level?.size ?? null) : null;
   if (level !== null && facts.memoryDevice === null && level.memBytes > actual.memBytes) {
     return "no-memory-device";
@@ -64,7 +67,7 @@ export function reasonOf(state: VmState, facts: HypervisorFacts): AgentReason | 
 
 /** Growth was tried and fell short; a refused shrink is nothing that is stuck. */
 function isFailing(pace: Pace): boolean {
-  return pace.failures > 0 && pace.direction === "growth";
+  return pace.growth.failures > 0;
 }
 
 /** Stage: answer the last ScaleRequest, once the node has answered for it. */
@@ -74,7 +77,8 @@ export function answerStage(state: VmState, _now: MonoMs): Result {
   const answered: VmState = { ...state, answerDue: null };
   if (link.kind !== "up" || link.version < 2) return [answered, []];
   const { facts, want, permit } = state;
-  if (facts === null || want === null || permit === null || state.hypervisorProblem !== null) {
+  const isUnknown = facts === null || want === null || permit === null || state.isPermitLate;
+  if (isUnknown || state.hypervisorProblem !== null) {
     // The size can't be changed or isn't known: it stays wanted, and no promise is made.
     const resources = { cpu: deferred("stuck"), mem: deferred("stuck") };
     const permit = facts === null ? state.spec.bounds.min : actualOf(facts);

@@ -2,6 +2,9 @@
 import { type Bounds, type Size } from "@selfscale/protocol";
 import { actualOf, heldOf } from "./actual.ts";
 import { permitOf, reasonOf, requestedOf } from "./report.ts";
+import { type Limited } from "./message-limits.ts";
+import { stopProblem } from "./run-state.ts";
+import { stuckOf, waitsFor, type Stuck } from "./stuck.ts";
 import { type ControlMode, type VmState } from "./vm-state.ts";
 
 export type VmStatus = Readonly<{
@@ -21,6 +24,12 @@ export type VmStatus = Readonly<{
   moving: Readonly<{ memory: string; cpu: string }>;
   /** What went wrong last, for people. Empty when nothing did. */
   problems: readonly string[];
+  /** What was tried and fell short: for how long, and when it is tried again. */
+  stuck: readonly Stuck[];
+  /** Why it does not have what it should, one sentence per resource. Empty: it has, or is on its way. */
+  waitsFor: readonly string[];
+  /** How often each limit on this VM's monitor was met. */
+  limited: Limited;
   link: Readonly<{ state: string; version: number | null; identity: string }>;
   legacyGoal: number | null;
   cpuUsedMilli: number | null;
@@ -30,12 +39,13 @@ export type VmStatus = Readonly<{
 export function vmStatus(state: VmState): VmStatus {
   const { facts, link } = state;
   const level = state.mode === "compute-controlled" ? (state.level?.size ?? null) : null;
+  const stuck = stuckOf(state);
   const problems = [
     state.refusal,
     state.hypervisorProblem,
     state.linkProblem,
-    state.memoryPace.problem,
-    state.cpuPace.problem,
+    facts === null ? null : stopProblem(facts),
+    ...stuck.map(({ problem }) => problem),
   ].filter((problem) => problem !== null);
   return {
     name: state.spec.name,
@@ -50,6 +60,9 @@ export function vmStatus(state: VmState): VmStatus {
     reason: facts === null ? "stuck" : reasonOf(state, facts),
     moving: { memory: state.memory.kind, cpu: state.cpu.kind },
     problems,
+    stuck,
+    waitsFor: waitsFor(state),
+    limited: state.limited,
     link: {
       state: link.kind,
       version: link.kind === "up" ? link.version : null,

@@ -38,6 +38,13 @@ export type AgentTimers = Readonly<{
   scaleOtherMs: number;
   /** Silence on an open link, with a request unanswered, that counts as a mute monitor. */
   muteMs: number;
+  /** A command that the shell has not settled by then is given up; a look at QEMU likewise. */
+  commandMs: number;
+  observeMs: number;
+  /** The node's answer to a claim; then it is asked again. */
+  permitMs: number;
+  /** A step that comes this long after the one before it: the agent stood still. A link makes one every 5 s. */
+  gapMs: number;
 }>;
 
 export const AGENT_TIMERS: AgentTimers = {
@@ -62,9 +69,31 @@ export const AGENT_TIMERS: AgentTimers = {
   scaleUpwardMs: 100,
   scaleOtherMs: 1_000,
   muteMs: 3_000,
+  commandMs: 30_000, // above the shell's own 5 s per QMP command, several in a row
+  observeMs: 15_000,
+  permitMs: 1_000,
+  gapMs: 12_000,
 };
 
-/** Pause before try number `failures` + 1: 5 s, 10 s, 20 s … 5 min. */
-export function retryPauseMs(failures: number, timers: AgentTimers): number {
-  return Math.min(timers.retryMaxMs, timers.retryMinMs * 2 ** Math.max(0, failures - 1));
+/** Each pause is spread by this share either way, so that a node's VMs do not come back in step. */
+const JITTER_SHARE = 0.2;
+
+/**
+ * Pause before try number `failures` + 1: 5 s, 10 s, 20 s … 5 min, spread. There is no chance in here: the spread comes
+ * from `seed` (whose pause it is) and the number of failures.
+ */
+export function retryPauseMs(failures: number, timers: AgentTimers, seed: string): number {
+  const pauseMs = Math.min(timers.retryMaxMs, timers.retryMinMs * 2 ** Math.max(0, failures - 1));
+  const spread = 2 * shareOf(`${seed} ${failures}`) - 1;
+  return Math.round(pauseMs * (1 + JITTER_SHARE * spread));
+}
+
+/** FNV-1a, mixed once more, as a number in [0, 1): near texts come out far apart. */
+function shareOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
 }

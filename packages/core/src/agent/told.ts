@@ -1,10 +1,13 @@
 // Sizes that were told to QEMU or the kernel and are not in the facts yet: they are held already, and nothing is taken
 // before they are known to have arrived.
-import { type VmAction } from "./types.ts";
+import { type MonoMs, type VmAction } from "./types.ts";
 import { type Told, type VmState } from "./vm-state.ts";
 
 /** The commands of one step are on their way. */
-export function noteTold(state: VmState, actions: readonly VmAction[]): VmState {
+export function noteTold(state: VmState, actions: readonly VmAction[], now: MonoMs): VmState {
+  const told = (attempt: number, amount: number): Told => {
+    return { attempt, amount, at: now, looksLeft: null };
+  };
   const base = state.facts?.baseMemBytes ?? 0;
   const memory: Told[] = [];
   const cpu: Told[] = [];
@@ -43,6 +46,22 @@ export function noteAnswered(state: VmState, attempt: number, mayBeTaken: boolea
   return { ...state, told: { memory: answer(state.told.memory), cpu: answer(state.told.cpu) } };
 }
 
+/** Commands that nobody answers are given up: the facts show what became of them. */
+export function noteLost(
+  state: VmState,
+  now: MonoMs,
+): Readonly<{ state: VmState; attempts: readonly number[] }> {
+  const isLost = ({ at, looksLeft }: Told) =>
+    looksLeft === null && now >= at + state.timers.commandMs;
+  const { memory, cpu } = state.told;
+  const attempts = [...memory, ...cpu].filter(isLost).map(({ attempt }) => attempt);
+  if (attempts.length === 0) return { state, attempts };
+  const looksLeft = state.observeAskedAt === null ? 1 : 2;
+  const lose = (list: readonly Told[]) =>
+    list.map((one) => (isLost(one) ? { ...one, looksLeft } : one));
+  return { state: { ...state, told: { memory: lose(memory), cpu: lose(cpu) } }, attempts };
+}
+
 /** The facts were read once more. */
 export function noteLooked(state: VmState): VmState {
   const { memory, cpu } = state.told;
@@ -58,8 +77,4 @@ export function noteLooked(state: VmState): VmState {
 /** The most that was told and may arrive yet; 0 for nothing. */
 export function mostTold(list: readonly Told[]): number {
   return list.reduce((most, { amount }) => Math.max(most, amount), 0);
-}
-
-function told(attempt: number, amount: number): Told {
-  return { attempt, amount, looksLeft: null };
 }

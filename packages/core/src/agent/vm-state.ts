@@ -2,7 +2,9 @@
 import { type Size } from "@selfscale/protocol";
 import { type LegacyMetrics } from "../legacy/types.ts";
 import { INITIAL_OVERRIDES, type LegacyOverrides } from "../legacy/overrides.ts";
-import { LINK_DOWN, type Link, type ScaleWish } from "./link.ts";
+import { type Bucket } from "./bucket.ts";
+import { LINK_DOWN, type Link, type ScaleWish } from "./link-state.ts";
+import { type Limited, type MessageBuckets } from "./message-limits.ts";
 import { type AgentTimers } from "./timers.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction, type VmSpec } from "./types.ts";
 
@@ -36,18 +38,37 @@ export type CpuMove =
   | Readonly<{ kind: "agreed"; ask: number; toMilli: number; since: MonoMs }>
   | Readonly<{ kind: "shrinking"; attempt: number; toMilli: number; until: MonoMs }>;
 
-/** How a resource is getting on, kept between attempts. */
-export type Pace = Readonly<{
+export type Resource = "memory" | "cpu";
+export type Direction = "growth" | "shrink";
+
+/** How one direction of one resource is getting on, kept between attempts. */
+export type Tries = Readonly<{
+  /** In a row. */
   failures: number;
-  /** Which way the failed attempts went: a refused shrink must not hold up growth. */
-  direction: "growth" | "shrink";
   retryAt: MonoMs;
+  /** When the first of them fell short; null: none did. */
+  since: MonoMs | null;
   /** Why the last attempt fell short, for people; null when it did not. */
   problem: string | null;
-  /** What the monitor said it would agree to, when it refused: asked next, and only once. */
-  lowest: number | null;
-  /** How far the growth that fell short was to go: a need beyond it is tried at once. */
-  triedTo: number | null;
+}>;
+
+export type Pace = Readonly<{
+  /** `triedTo`: how far the growth that fell short was to go. A need beyond it is tried at once. */
+  growth: Tries & Readonly<{ triedTo: number | null }>;
+  /**
+   * `lowest`: what the monitor said it would agree to, when it refused: asked next, and only once. `kicks`: how often a
+   * shrink without any progress was begun anew at once.
+   */
+  shrink: Tries & Readonly<{ lowest: number | null; kicks: number }>;
+}>;
+
+/** What one resource of one VM has left. */
+export type Budget = Readonly<{
+  growths: Bucket;
+  turns: Bucket;
+  last: "growth" | "shrink" | null;
+  /** Something waits for a token until then; null: nothing does. */
+  waitsUntil: MonoMs | null;
 }>;
 
 export type VmState = Readonly<{
@@ -96,12 +117,22 @@ export type VmState = Readonly<{
   permit: Size | null;
   /** The node was asked, and its answer is still to come. */
   isPermitPending: boolean;
+  /** When it was asked last. */
+  permitAskedAt: MonoMs;
+  /** Its answer is overdue: nobody waits for it any more. */
+  isPermitLate: boolean;
   isNodeFull: boolean;
 
   memory: MemoryMove;
   memoryPace: Pace;
   cpu: CpuMove;
   cpuPace: Pace;
+  /** How often each resource may still be resized. */
+  budgets: Readonly<Record<Resource, Budget>>;
+  /** What of each kind of message the monitor may still say; of this VM, not of one connection. */
+  buckets: MessageBuckets;
+  /** How often each limit was met. */
+  limited: Limited;
   /** Without a quota a CPU shrink is advice: what the guest agreed to use. */
   advisedMilli: number | null;
   /** What the VM had before it was lent a whole CPU to unplug with; null: nothing is lent. */
@@ -124,6 +155,8 @@ export type VmState = Readonly<{
 
 /** One command on its way. */
 export type Told = Readonly<{
+  /** When it was told, or told and given up. */
+  at: MonoMs;
   attempt: number;
   /** Bytes, base memory included, or milli-vCPU. */
   amount: number;
@@ -133,18 +166,13 @@ export type Told = Readonly<{
 
 export const NOTHING_TOLD: VmState["told"] = { memory: [], cpu: [] };
 
-const EASY: Pace = {
-  failures: 0,
-  direction: "shrink",
-  retryAt: 0,
-  problem: null,
-  lowest: null,
-  triedTo: null,
-};
+const EASY: Tries = { failures: 0, retryAt: 0, since: null, problem: null };
 
 export function initialPace(): Pace {
-  return EASY;
+  return { growth: { ...EASY, triedTo: null }, shrink: { ...EASY, lowest: null, kicks: 0 } };
 }
+
+const FULL_BUDGET: Budget = { growths: null, turns: null, last: null, waitsUntil: null };
 
 export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number): VmState {
   return {
@@ -174,11 +202,16 @@ export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number)
     sought: null,
     permit: null,
     isPermitPending: false,
+    permitAskedAt: 0,
+    isPermitLate: false,
     isNodeFull: false,
     memory: { kind: "idle" },
-    memoryPace: EASY,
+    memoryPace: initialPace(),
     cpu: { kind: "idle" },
-    cpuPace: EASY,
+    cpuPace: initialPace(),
+    budgets: { memory: FULL_BUDGET, cpu: FULL_BUDGET },
+    buckets: {},
+    limited: {},
     advisedMilli: null,
     lentFromMilli: null,
     attempts: 0,
@@ -206,11 +239,6 @@ export function runStages(
     actions.push(...more);
   }
   return [current, actions];
-}
-
-/** When a resource that fell short is tried again; null once only an event can unblock it. */
-export function retryWakeAt(pace: Pace, state: VmState): MonoMs | null {
-  return pace.failures > 0 && pace.retryAt > state.steppedAt ? pace.retryAt : null;
 }
 
 /** QEMU is there, runs, is ours to resize, and its monitor (if any) is its own. */

@@ -53,7 +53,8 @@ export function wantStage(state: VmState, now: MonoMs): readonly [VmState, reado
   // Until the node answers, the permit of the last wish still binds: growth waits, a shrink need not.
   const isPermitPending = isNews || state.isPermitPending;
   const legacyGoal = legacy?.goalComputeUnits ?? null;
-  return [{ ...seeing, want, sought: claim, isPermitPending, legacyGoal }, actions];
+  const permitAskedAt = isNews ? now : state.permitAskedAt;
+  return [{ ...seeing, want, sought: claim, isPermitPending, permitAskedAt, legacyGoal }, actions];
 }
 
 /** The wish of whoever decides, made fit. */

@@ -47,6 +47,8 @@ export class RigVm {
   unpluggableBytes = 0;
   /** The guest plugs no more than this. */
   pluggableBytes = Infinity;
+  /** Who answers. A command is carried out all the same; a look and a claim just vanish. */
+  answers = { commands: true, looks: true, permits: true };
   monitor: MonitorScript = {
     version: 2,
     uuid: UUID,
@@ -226,7 +228,8 @@ export class Rig {
     vm.watch(action);
     switch (action.kind) {
       case "observe":
-        if (vm.isPresent) vm.pending.push({ kind: "hypervisor-observed", facts: vm.facts });
+        if (vm.isPresent && vm.answers.looks)
+          vm.pending.push({ kind: "hypervisor-observed", facts: vm.facts });
         return;
       case "set-memory":
         if (!vm.isPresent) return;
@@ -236,15 +239,15 @@ export class Rig {
           actualBytes: vm.actual.memBytes,
         });
         vm.setDevice({ requestedBytes: action.requestedBytes });
-        vm.pending.push(settled(action.attempt));
+        this.settle(vm, action.attempt);
         return;
       case "set-quota":
         vm.facts = { ...vm.facts, quotaMilliCpu: action.milliCpu };
-        vm.pending.push(settled(action.attempt));
+        this.settle(vm, action.attempt);
         return;
       case "plug-cpu":
         vm.facts = { ...vm.facts, vcpusPlugged: Math.max(vm.facts.vcpusPlugged, action.vcpus) };
-        vm.pending.push(settled(action.attempt));
+        this.settle(vm, action.attempt);
         return;
       case "seek-permit":
         this.arbitrate(vm, action.want, action.held);
@@ -265,7 +268,19 @@ export class Rig {
     }
   }
 
+  private settle(vm: RigVm, attempt: number): void {
+    if (!vm.answers.commands) return;
+    vm.pending.push({ kind: "command-settled", attempt, outcome: "done", problem: null });
+  }
+
+  /** Nothing of the agent runs for a while; the guests do, and what is said waits. */
+  standStill(ms: number): void {
+    this.move(ms);
+    this.now += ms;
+  }
+
   private arbitrate(vm: RigVm, want: Size, held: Size): void {
+    if (!vm.answers.permits) return;
     const event = { kind: "claimed", vm: vm.name, want, held } as const;
     const [arbiter, changes] = stepArbiter(this.arbiter, event, this.now);
     this.arbiter = arbiter;
@@ -300,8 +315,4 @@ export class Rig {
       reply({ type: "DownscaleResult", ...answer, id: frame.id });
     }
   }
-}
-
-function settled(attempt: number): VmEvent {
-  return { kind: "command-settled", attempt, outcome: "done", problem: null };
 }
