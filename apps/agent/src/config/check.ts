@@ -15,6 +15,7 @@ export function findMismatches(file: ConfigFile, folder: string): readonly Misma
     ...file.vms.flatMap((vm, index) => checkBounds(vm.bounds, ["vms", index, "bounds"])),
     ...checkCapacity(file),
     ...checkLegacy(file),
+    ...checkMetrics(file),
     ...checkOneOfAKind(file),
     ...checkFiles(file, folder),
   ];
@@ -77,6 +78,15 @@ function checkLegacy(file: ConfigFile): readonly Mismatch[] {
   return file.vms.flatMap((vm, index) =>
     vm.legacy === undefined ? [] : checkOne(vm.legacy, ["vms", index, "legacy"]),
   );
+}
+
+/** A working set alone never decides: without host metrics nothing may shrink. */
+function checkMetrics({ vms }: ConfigFile): readonly Mismatch[] {
+  return vms.flatMap(({ metrics, lfcMetrics }, index) => {
+    if (lfcMetrics === undefined || metrics !== undefined) return [];
+    const expected = "the address of its host metrics too: lfcMetrics is nothing without it";
+    return [{ path: ["vms", index, "metrics"], expected }];
+  });
 }
 
 /** What two VMs can't share: each would act on the other. */

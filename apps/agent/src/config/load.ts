@@ -18,6 +18,8 @@ export type VmConfig = Readonly<{
   qmp: QmpAddress;
   monitorUrl: string;
   metricsUrl: string | null;
+  /** null: a working set is looked for among the host metrics. */
+  lfcMetricsUrl: string | null;
   cgroup: Cgroup | null;
   memoryDevice: DeviceChoice;
   tokenFile: string | null;
@@ -111,6 +113,7 @@ function completeVm(vm: ConfigFile["vms"][number], file: ConfigFile, folder: str
     qmp: parseQmpAddress(vm.qmp),
     monitorUrl: vm.monitor,
     metricsUrl: vm.metrics ?? null,
+    lfcMetricsUrl: vm.lfcMetrics ?? null,
     cgroup: vm.cgroup === undefined ? null : findCgroup(vm.cgroup),
     memoryDevice: deviceChoice(vm.memoryDevice),
     tokenFile: vm.token === undefined ? null : path.resolve(folder, vm.token),

@@ -42,19 +42,25 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "unknown key in a VM",
     text: edit(["name: pg-1", "name: pg-1\n    metric: http://x/"]),
     problem:
-      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, tls, legacy",
+      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, lfcMetrics, cgroup, memoryDevice, token, protocolMax, tls, legacy",
   },
   {
     name: "a misspelt key is told before the one that is missing for it",
     text: edit(["    qmp:", "    qpm:"]),
     problem:
-      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, cgroup, memoryDevice, token, protocolMax, tls, legacy (and 1 more)",
+      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, lfcMetrics, cgroup, memoryDevice, token, protocolMax, tls, legacy (and 1 more)",
   },
   {
     name: "unknown legacy factor",
     text: edit(["vms:", "legacy: { loadAverage: 1 }\nvms:"]),
     problem:
-      "FILE:2: legacy.loadAverage: unknown key, expected one of computeUnit, loadAverageFractionTarget, memoryUsageFractionTarget, memoryTotalFractionTarget, enableLFCMetrics, lfcUseLargestWindow, lfcToMemoryRatio, lfcWindowSizeMinutes, lfcMinWaitBeforeDownscaleMinutes, cpuStableZoneRatio, cpuMixedZoneRatio",
+      "FILE:2: legacy.loadAverage: unknown key, expected one of computeUnit, loadAverageFractionTarget, memoryUsageFractionTarget, memoryTotalFractionTarget, enableLFCMetrics, lfcUseLargestWindow, lfcToMemoryRatio, lfcWindowSizeMinutes, lfcMinWaitBeforeDownscaleMinutes, cpuStableZoneRatio, cpuMixedZoneRatio, requestedUpscaleValidSeconds, retryDeniedDownscaleSeconds",
+  },
+  {
+    name: "a working set without host metrics",
+    text: edit(["name: pg-1", "name: pg-1\n    lfcMetrics: http://127.0.0.1:9499/metrics"]),
+    problem:
+      "FILE:3: vms[0].metrics: missing, expected the address of its host metrics too: lfcMetrics is nothing without it",
   },
   {
     name: "wrong unit of memory",

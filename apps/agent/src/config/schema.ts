@@ -38,6 +38,10 @@ const isSocketPath = (value: string) => Buffer.byteLength(value) <= MAX_SOCKET_P
 const share = factor("a number above 0 and up to 10", (value) => value > 0 && value <= 10);
 const ratio = factor("a number from 0 to 10", (value) => value >= 0 && value <= 10);
 const minutes = z.int({ error: "whole minutes from 1 to 60" }).check(z.gte(1), z.lte(60));
+const seconds = factor(
+  "a number of seconds above 0 and up to 3600",
+  (value) => value > 0 && value <= 3600,
+);
 const yesOrNo = z.boolean({ error: "true or false" });
 const count = z.int({ error: "a whole number above zero" }).check(z.positive());
 
@@ -66,6 +70,10 @@ const LEGACY_SHAPE = {
   /** How far load1 may be from load5, as a share of load5, until load5 stops counting alone. */
   cpuStableZoneRatio: ratio.optional(),
   cpuMixedZoneRatio: ratio.optional(),
+  /** An UpscaleRequest raises the goal for this long. */
+  requestedUpscaleValidSeconds: seconds.optional(),
+  /** A refused shrink keeps the goal above what was refused for this long. */
+  retryDeniedDownscaleSeconds: seconds.optional(),
 } satisfies Record<keyof LegacyConfig, unknown>;
 const Legacy = mapping(LEGACY_SHAPE);
 
@@ -95,6 +103,10 @@ const Vm = mapping({
   bounds: Bounds,
   /** Host metrics of a compute with a version-1 monitor. Without it such a VM is held. */
   metrics: text("an http:// or https:// address", (value) =>
+    isUrl(value, ["http:", "https:"]),
+  ).optional(),
+  /** Its local file cache's metrics, read if legacy.enableLFCMetrics. Default: they are in `metrics`. */
+  lfcMetrics: text("an http:// or https:// address", (value) =>
     isUrl(value, ["http:", "https:"]),
   ).optional(),
   /** Existing cgroup folder that holds the QEMU process; cgroup v1 or v2 by what is in it. */

@@ -1,19 +1,22 @@
 import { parseLegacyMetrics, type LegacyMetrics } from "@selfscale/core";
-import { type ShellTimers } from "../shell/timers.ts";
-import { FetchError, fetchText } from "./fetch-text.ts";
+import { FetchError, fetchText, type FetchOutcome } from "./fetch-text.ts";
+import { firstDelayMs, nextDelayMs } from "./pace.ts";
+import { type MetricsSource } from "./sources.ts";
 
-/** A page of host metrics is a few kilobytes. */
-const MAX_BODY_BYTES = 1024 * 1024;
+/** What came of one scrape that brought less than it was for. */
+export type ScrapeOutcome =
+  | Exclude<FetchOutcome, "stopped">
+  /** A good page without a kind of metrics that it was read for, or with nonsense in it. */
+  | "incomplete";
 
 export type ScrapeOptions = Readonly<{
-  url: string;
-  timers: ShellTimers;
+  source: MetricsSource;
   random: () => number;
   onMetrics: (metrics: LegacyMetrics) => void;
-  onProblem: (problem: string) => void;
+  onProblem: (outcome: ScrapeOutcome, problem: string) => void;
 }>;
 
-/** Reads one VM's metrics page again and again, while it is wanted. */
+/** Reads one address again and again, while it is wanted, one scrape at a time. */
 export class Scraper {
   readonly #options: ScrapeOptions;
   #run: AbortController | null = null;
@@ -28,9 +31,10 @@ export class Scraper {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#run?.abort();
     this.#run = isWanted ? new AbortController() : null;
-    // The first one at a random instant: the VMs of a node are not all read at once.
-    const { timers, random } = this.#options;
-    if (this.#run !== null) this.#schedule(random() * timers.scrapeEveryMs, this.#run.signal);
+    const { source, random } = this.#options;
+    if (this.#run !== null) {
+      this.#schedule(firstDelayMs(source.everyMs, random()), this.#run.signal);
+    }
   }
 
   #schedule(delayMs: number, signal: AbortSignal): void {
@@ -38,21 +42,31 @@ export class Scraper {
   }
 
   async #scrape(signal: AbortSignal): Promise<void> {
-    const { url, timers, onMetrics, onProblem } = this.#options;
+    const { source, random, onProblem } = this.#options;
     const startedAt = performance.now();
     try {
-      const limits = { timeoutMs: timers.scrapeMs, maxBytes: MAX_BODY_BYTES };
-      const page = parseLegacyMetrics(await fetchText(url, limits, signal));
-      if (!signal.aborted) {
-        if (page.ok) onMetrics(page.metrics);
-        else onProblem(page.problem);
-      }
+      const limits = { timeoutMs: source.deadlineMs, maxBytes: source.maxBytes };
+      const text = await fetchText(source.url, limits, signal);
+      if (!signal.aborted) this.#read(text);
     } catch (error) {
       if (!(error instanceof FetchError)) throw error;
-      if (!signal.aborted) onProblem(error.message);
+      if (error.outcome !== "stopped") onProblem(error.outcome, error.message);
     }
     if (signal.aborted) return;
     const tookMs = performance.now() - startedAt;
-    this.#schedule(Math.max(0, timers.scrapeEveryMs - tookMs), signal);
+    this.#schedule(nextDelayMs(source.everyMs, tookMs, random()), signal);
+  }
+
+  #read(text: string): void {
+    const { source, onMetrics, onProblem } = this.#options;
+    const page = parseLegacyMetrics(text, source.kinds);
+    if (!page.ok) {
+      onProblem("malformed", page.problem);
+      return;
+    }
+    const [problem] = page.problems;
+    if (problem !== undefined) onProblem("incomplete", problem);
+    // What is there counts all the same: the kinds do not spoil each other.
+    if (page.metrics.system !== null || page.metrics.lfc !== null) onMetrics(page.metrics);
   }
 }

@@ -13,6 +13,14 @@ const NAMES = [
   "commandsFailed",
   "scrapes",
   "scrapesFailed",
+  // Each failed one is also one of these.
+  "scrapesUnreachable",
+  "scrapesTimedOut",
+  "scrapesRefused",
+  "scrapesTooLarge",
+  "scrapesEncoded",
+  "scrapesMalformed",
+  "scrapesIncomplete",
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];

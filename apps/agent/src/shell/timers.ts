@@ -19,9 +19,12 @@ export type ShellTimers = Readonly<{
   /** QMP connect to greeting. A second client of one socket hears nothing, for ever. */
   qmpGreetingMs: number;
   qmpCommandMs: number;
-  /** Metrics of version-1 computes: period, and deadline of one scrape. */
+  /** Host metrics of version-1 computes: period, and deadline of one scrape. */
   scrapeEveryMs: number;
   scrapeMs: number;
+  /** The same of their local file cache's metrics, where these have an address of their own. */
+  lfcScrapeEveryMs: number;
+  lfcScrapeMs: number;
   /** Window over which CPU use and throttling are averaged. */
   cpuWindowMs: number;
   /** What a stopping agent takes at most to settle what is in flight. */
@@ -37,6 +40,8 @@ export const SHELL_TIMERS: ShellTimers = {
   qmpCommandMs: QMP_COMMAND_TIMEOUT_MS,
   scrapeEveryMs: 5_000, // as deployed agents do
   scrapeMs: 2_000,
+  lfcScrapeEveryMs: 15_000,
+  lfcScrapeMs: 5_000,
   cpuWindowMs: 1_000,
   stopMs: 5_000,
 };

@@ -1,11 +1,12 @@
-import { type LegacyMetrics, type MonoMs, type VmAction, type VmEvent } from "@selfscale/core";
+import { type MonoMs, type VmAction, type VmEvent } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
 import { type VmConfig } from "../config/load.ts";
 import { CgroupError } from "../hypervisor/cgroup.ts";
 import { sayError } from "../hypervisor/outcome.ts";
 import { type Log } from "../log.ts";
-import { Scraper } from "../metrics/scrape.ts";
+import { MetricsReader } from "../metrics/reader.ts";
+import { metricsSources } from "../metrics/sources.ts";
 import { ChangedReason } from "./changed-reason.ts";
 import { type Counters } from "./counters.ts";
 import { HypervisorLink } from "./hypervisor-link.ts";
@@ -39,9 +40,8 @@ export class VmWorld implements World {
   readonly #mailbox: Mailbox;
   readonly #hypervisor: HypervisorLink;
   readonly #monitor: MonitorLink;
-  readonly #scraper: Scraper | null;
+  readonly #metrics: MetricsReader;
   readonly #dialProblem = new ChangedReason();
-  readonly #scrapeProblem = new ChangedReason();
   readonly #cgroupProblem = new ChangedReason();
 
   constructor(options: VmWorldOptions) {
@@ -50,7 +50,11 @@ export class VmWorld implements World {
     this.#mailbox = new Mailbox(now);
     this.#hypervisor = this.#newHypervisorLink();
     this.#monitor = this.#newMonitorLink();
-    this.#scraper = vm.metricsUrl === null ? null : this.#newScraper(vm.metricsUrl);
+    this.#metrics = new MetricsReader({
+      ...options,
+      sources: metricsSources(vm, options.timers),
+      onMetrics: (metrics) => this.tell({ kind: "metrics-scraped", metrics }),
+    });
   }
 
   start(): void {
@@ -61,7 +65,7 @@ export class VmWorld implements World {
   /** The monitor's link only: the machine then settles what is in flight, and shrinks no more. */
   hangUp(): void {
     this.#monitor.stop();
-    this.#scraper?.setWanted(false);
+    this.#metrics.setWanted(false);
   }
 
   async stop(): Promise<void> {
@@ -106,7 +110,7 @@ export class VmWorld implements World {
         this.#options.node.claim(action.want, action.held);
         break;
       case "scrape":
-        this.#scraper?.setWanted(action.isWanted);
+        this.#metrics.setWanted(action.isWanted);
         break;
       case "explain": // the loop's witness has logged and kept it
         break;
@@ -175,24 +179,6 @@ export class VmWorld implements World {
       },
       count: (what) => counters.add(what),
       record: () => recorder?.connection(peer) ?? null,
-    });
-  }
-
-  #newScraper(url: string): Scraper {
-    const { timers, log, counters, random } = this.#options;
-    return new Scraper({
-      url,
-      timers,
-      random,
-      onMetrics: (metrics: LegacyMetrics) => {
-        counters.add("scrapes");
-        if (this.#scrapeProblem.clear()) log.info("metrics can be read again");
-        this.tell({ kind: "metrics-scraped", metrics });
-      },
-      onProblem: (problem) => {
-        counters.add("scrapesFailed");
-        if (this.#scrapeProblem.isNews(problem)) log.warn({ problem }, "metrics can't be read");
-      },
     });
   }
 }

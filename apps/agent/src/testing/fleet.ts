@@ -43,6 +43,7 @@ export function vmConfig(
     qmp: { kind: "unix", path: place.socket },
     monitorUrl: place.url,
     metricsUrl: null,
+    lfcMetricsUrl: null,
     cgroup: null,
     memoryDevice: { kind: "only-one" },
     tokenFile: null,

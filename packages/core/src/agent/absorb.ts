@@ -1,6 +1,7 @@
 // Records what an event taught us. Decides nothing: no move begins here.
 import { offeredRange, type Bounds, type Size } from "@selfscale/protocol";
 import { downscaleDenied, INITIAL_OVERRIDES, upscaleRequested } from "../legacy/overrides.ts";
+import { type LegacyMetrics } from "../legacy/types.ts";
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import {
@@ -48,7 +49,7 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
       return fromLink(state, { link: LINK_DOWN, actions: [], news: [news] }, now);
     }
     case "metrics-scraped":
-      return [{ ...state, metrics: event.metrics, metricsAt: now }, []];
+      return [scraped(state, event.metrics, now), []];
     case "permit-changed":
       return permitChanged(state, event.permit, event.isNodeFull);
     case "bounds-changed":
@@ -58,6 +59,19 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
     default:
       return event satisfies never;
   }
+}
+
+/** One kind, or both. What a page does not hold says nothing: that kind only grows older. */
+function scraped(state: VmState, { system, lfc }: LegacyMetrics, now: MonoMs): VmState {
+  const { metrics, metricsAt } = state;
+  return {
+    ...state,
+    metrics: { system: system ?? metrics?.system ?? null, lfc: lfc ?? metrics?.lfc ?? null },
+    metricsAt: {
+      system: system === null ? metricsAt.system : now,
+      lfc: lfc === null ? metricsAt.lfc : now,
+    },
+  };
 }
 
 function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result {

@@ -47,7 +47,7 @@ export function vmWakeAt(state: VmState): MonoMs | null {
   const candidates = [
     linkWakeAt(state.link, state.timers),
     modeWakeAt(state),
-    overridesWakeAt(state.overrides, state.steppedAt),
+    overridesWakeAt(state.overrides, state.spec.legacy, state.steppedAt),
     memoryWakeAt(state),
     cpuWakeAt(state),
     reportWakeAt(state),

@@ -64,6 +64,7 @@ export type VmEvent =
   | Readonly<{ kind: "link-opened"; link: number }>
   | Readonly<{ kind: "frame-received"; link: number; text: string }>
   | Readonly<{ kind: "link-closed"; link: number; problem: string }>
+  /** A page was read: of one kind, or of both. */
   | Readonly<{ kind: "metrics-scraped"; metrics: LegacyMetrics }>
   /** Answers every `seek-permit`, and comes by itself when room appears. */
   | Readonly<{ kind: "permit-changed"; permit: Size; isNodeFull: boolean }>

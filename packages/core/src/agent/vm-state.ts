@@ -1,5 +1,6 @@
 // Everything the agent's machine remembers about one VM. Deadlines are state; time is an argument elsewhere.
 import { type Size } from "@selfscale/protocol";
+import { type MetricsAt } from "../legacy/desired.ts";
 import { type LegacyMetrics } from "../legacy/types.ts";
 import { INITIAL_OVERRIDES, type LegacyOverrides } from "../legacy/overrides.ts";
 import { type Bucket } from "./bucket.ts";
@@ -102,8 +103,9 @@ export type VmState = Readonly<{
   /** A ScaleRequest that still waits for its ScaleResponse. */
   answerDue: ScaleWish | null;
 
+  /** What the VM's metrics last told on this connection, each kind with its own age. */
   metrics: LegacyMetrics | null;
-  metricsAt: MonoMs;
+  metricsAt: MetricsAt;
   isScraping: boolean;
   overrides: LegacyOverrides;
   /** The metrics-based goal in compute units, while it counts; for showing. */
@@ -193,7 +195,7 @@ export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number)
     level: null,
     answerDue: null,
     metrics: null,
-    metricsAt: 0,
+    metricsAt: { system: 0, lfc: 0 },
     isScraping: false,
     overrides: INITIAL_OVERRIDES,
     legacyGoal: null,

@@ -1,12 +1,12 @@
 // What a VM should have, before the node is asked: the level of whoever decides, on the grid, within the bounds.
 // "Hold" is what it holds already; holding never rounds, never grows, and shrinks only what is above bounds.max.
 import { type Size } from "@selfscale/protocol";
-import { legacyDesired, type LegacyWish } from "../legacy/desired.ts";
-import { activeOverrides } from "../legacy/overrides.ts";
+import { type LegacyWish } from "../legacy/desired.ts";
 import { actualOf, heldOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import { boundsOnGrid, clampToBounds, gridOf, memCellUp, type Grid } from "./grid.ts";
 import { isMute } from "./link.ts";
+import { metricsWish } from "./metrics-wish.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
 import { mostTold } from "./told.ts";
 import { type VmState } from "./vm-state.ts";
@@ -31,7 +31,7 @@ export function wantStage(state: VmState, now: MonoMs): readonly [VmState, reado
   const actions: VmAction[] = [];
   const [seeing, blindActions] = growBlindly(state, facts, now);
   actions.push(...blindActions);
-  const legacy = legacyOf(seeing, facts, now);
+  const legacy = metricsWish(seeing, facts, now);
   const want = wantOf(seeing, facts, legacy, now);
   if (state.want === null || !same(state.want, want)) {
     actions.push(
@@ -73,29 +73,11 @@ function wantOf(
   const asked = atLeast(named ?? null, blindFloor(state));
   if (asked === null) return kept;
   const fit = clampToBounds(asked, bounds, grid);
-  return mayFall(state, now) ? fit : larger(fit, kept);
-}
-
-/** What the metrics-based algorithm wants, where it has a say; null elsewhere. */
-function legacyOf(state: VmState, facts: HypervisorFacts, now: MonoMs): LegacyWish | null {
-  if (state.mode === "compute-controlled") return null;
-  if (state.link.kind !== "up" || state.link.version !== 1) return null;
-  const { requested } = activeOverrides(state.overrides, now);
-  if (state.metrics === null && requested === null) return null;
-  return legacyDesired({
-    config: state.spec.legacy,
-    bounds: state.spec.bounds,
-    using: actualOf(facts),
-    metrics: state.metrics ?? { system: null, lfc: null },
-    metricsAt: state.metricsAt,
-    metricsFreshMs: state.timers.metricsFreshMs,
-    overrides: state.overrides,
-    now,
-  });
+  return mayFall(state, legacy, now) ? fit : larger(fit, kept);
 }
 
 /** Unknown or stale signals may grow a VM, never shrink it. */
-function mayFall(state: VmState, now: MonoMs): boolean {
+function mayFall(state: VmState, legacy: LegacyWish | null, now: MonoMs): boolean {
   switch (state.mode) {
     case "held":
       return false;
@@ -104,7 +86,7 @@ function mayFall(state: VmState, now: MonoMs): boolean {
       return now < heardAt + state.timers.levelFreshMs;
     }
     case "metrics-based":
-      return state.metrics !== null && now < state.metricsAt + state.timers.metricsFreshMs;
+      return legacy?.mayShrink ?? false;
     default:
       return state.mode satisfies never;
   }

@@ -26,10 +26,11 @@ const DIVISORS = [
   "memoryTotalFractionTarget",
   "lfcToMemoryRatio",
 ] as const;
+const TIMES = ["requestedUpscaleValidSeconds", "retryDeniedDownscaleSeconds"] as const;
 const ZONES = ["cpuStableZoneRatio", "cpuMixedZoneRatio"] as const;
 
 function factorProblem(config: LegacyConfig): string | null {
-  for (const name of DIVISORS) {
+  for (const name of [...DIVISORS, ...TIMES]) {
     const value = config[name];
     if (!Number.isFinite(value) || value <= 0) return `${name} is ${value}, expected above 0`;
   }

@@ -15,13 +15,10 @@ export const DEPLOYED_LEGACY_CONFIG: LegacyConfig = {
   // With both at zero the load of one minute counts alone.
   cpuStableZoneRatio: 0,
   cpuMixedZoneRatio: 0,
+  // These two stand under `monitor` there, for all VMs alike.
+  requestedUpscaleValidSeconds: 10,
+  retryDeniedDownscaleSeconds: 5,
 };
-
-/** An UpscaleRequest raises the goal for this long (monitor.requestedUpscaleValidSeconds). */
-export const REQUESTED_UPSCALE_VALID_MS = 10_000;
-
-/** A refused shrink is not asked again for this long (monitor.retryDeniedDownscaleSeconds). */
-export const DENIED_DOWNSCALE_WAIT_MS = 5_000;
 
 /** What the deployed agent adds to measured use: memory of the kernel's own. pkg/agent/core/metrics.go */
 export const KERNEL_MEM_BYTES = 100 * 1024 ** 2;

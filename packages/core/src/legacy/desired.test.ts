@@ -34,7 +34,7 @@ function inputOf(row: GoalRow): LegacyInput {
     config: row.config,
     ...row.vm,
     metrics: row.metrics,
-    metricsAt: 0,
+    metricsAt: { system: 0, lfc: 0 },
     metricsFreshMs: 60_000,
     overrides: {
       requested: row.requested === null ? null : { ...row.requested, at: 0 },
@@ -83,7 +83,7 @@ const IDLE: LegacyInput = {
     },
     lfc: null,
   },
-  metricsAt: 1_000,
+  metricsAt: { system: 1_000, lfc: 1_000 },
   metricsFreshMs: 60_000,
   overrides: INITIAL_OVERRIDES,
   now: 1_000,
@@ -96,6 +96,7 @@ const busy = {
   system: { ...IDLE.metrics.system, load1: 1.4 },
 } as LegacyInput["metrics"];
 const none = { system: null, lfc: null };
+const FLAT = { workingSetPagesPerMinute: Array<number>(60).fill(131_072) };
 
 describe("time", () => {
   test.for([
@@ -126,6 +127,42 @@ describe("time", () => {
     },
     { name: "a denial counts just below 5 s", given: { overrides: denied, now: 5_999 }, want: 4 },
     { name: "a denial is over at 5 s", given: { overrides: denied, now: 6_000 }, want: 1 },
+    {
+      name: "a request counts as long as configured",
+      given: {
+        overrides: asked,
+        now: 3_999,
+        config: { ...DEPLOYED_LEGACY_CONFIG, requestedUpscaleValidSeconds: 3 },
+      },
+      want: 5,
+    },
+    {
+      name: "and no longer",
+      given: {
+        overrides: asked,
+        now: 4_000,
+        config: { ...DEPLOYED_LEGACY_CONFIG, requestedUpscaleValidSeconds: 3 },
+      },
+      want: 1,
+    },
+    {
+      name: "a denial counts as long as configured",
+      given: {
+        overrides: denied,
+        now: 8_999,
+        config: { ...DEPLOYED_LEGACY_CONFIG, retryDeniedDownscaleSeconds: 8 },
+      },
+      want: 4,
+    },
+    {
+      name: "a denial is over when configured",
+      given: {
+        overrides: denied,
+        now: 9_000,
+        config: { ...DEPLOYED_LEGACY_CONFIG, retryDeniedDownscaleSeconds: 8 },
+      },
+      want: 1,
+    },
     { name: "of both, the larger counts", given: { overrides: both, now: 5_999 }, want: 5 },
   ] satisfies { name: string; given: Partial<LegacyInput>; want: number }[])(
     "$name: $want units",
@@ -133,6 +170,56 @@ describe("time", () => {
       expect(legacyDesired({ ...IDLE, ...given }).desired).toEqual(units(want));
     },
   );
+
+  // The working set below is 1 GiB of pages, which is 2 units, and it is stale at 61 s by its own age.
+  test.for([
+    { name: "both fresh", at: { system: 30_000, lfc: 30_000 }, lfc: FLAT, isOn: true, want: 2 },
+    { name: "stale system", at: { system: 1_000, lfc: 30_000 }, lfc: FLAT, isOn: true, want: 4 },
+    {
+      name: "stale working set",
+      at: { system: 60_000, lfc: 1_000 },
+      lfc: FLAT,
+      isOn: true,
+      want: 4,
+    },
+    { name: "no working set", at: { system: 60_000, lfc: 60_000 }, lfc: null, isOn: true, want: 4 },
+    {
+      name: "stale, not needed",
+      at: { system: 60_000, lfc: 1_000 },
+      lfc: FLAT,
+      isOn: false,
+      want: 2,
+    },
+    {
+      name: "none, not needed",
+      at: { system: 60_000, lfc: 1_000 },
+      lfc: null,
+      isOn: false,
+      want: 1,
+    },
+  ])("LFC metrics on: $isOn; $name: $want units", ({ at, lfc, isOn, want }) => {
+    const config = { ...DEPLOYED_LEGACY_CONFIG, enableLFCMetrics: isOn };
+    const metrics = { ...IDLE.metrics, lfc };
+    const wish = legacyDesired({ ...IDLE, config, metrics, metricsAt: at, now: 61_000 });
+    expect(wish.desired).toEqual(units(want));
+    expect(wish.mayShrink).toBe(want < 4);
+  });
+
+  test("a stale working set still grows", () => {
+    const config = { ...DEPLOYED_LEGACY_CONFIG, enableLFCMetrics: true };
+    const metrics = { ...IDLE.metrics, lfc: FLAT };
+    const at = { system: 60_000, lfc: 0 };
+    const wish = legacyDesired({
+      ...IDLE,
+      config,
+      metrics,
+      metricsAt: at,
+      using: units(1),
+      now: 61_000,
+    });
+    expect(wish.desired).toEqual(units(2));
+    expect(wish.warnings).toEqual(["metrics-stale"]);
+  });
 
   test("a second request counts anew, from its own base", () => {
     const again = upscaleRequested(asked, units(5), 9_000);
@@ -167,7 +254,7 @@ describe("time", () => {
     { name: "both: then the other", overrides: both, now: 6_000, want: 11_000 },
     { name: "both over", overrides: both, now: 11_000, want: null },
   ])("$name: wakes at $want", ({ overrides, now, want }) => {
-    expect(overridesWakeAt(overrides, now)).toBe(want);
+    expect(overridesWakeAt(overrides, DEPLOYED_LEGACY_CONFIG, now)).toBe(want);
   });
 });
 
@@ -204,7 +291,15 @@ test("whatever a guest reports and says: whole numbers, in the bounds, and never
         },
       };
       const metrics = { system, lfc: null };
-      const wish = legacyDesired({ ...IDLE, metrics, bounds, using, overrides, metricsAt: 0, now });
+      const wish = legacyDesired({
+        ...IDLE,
+        metrics,
+        bounds,
+        using,
+        overrides,
+        metricsAt: { system: 0, lfc: 0 },
+        now,
+      });
       for (const field of ["milliCpu", "memBytes"] as const) {
         const desired = wish.desired[field];
         // A refused shrink may keep a VM above its maximum, but never gives it more than it had.

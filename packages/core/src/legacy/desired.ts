@@ -2,7 +2,7 @@
 // bounds. It puts nothing on the grid and asks nobody; that is the machine's.
 //
 // Stated difference from pkg/agent/core/state.go: metrics that are too old, like missing ones, grow the VM and never
-// shrink it; there the last scrape counts for ever.
+// shrink it, whichever kind it is that the VM needs and is too old; there the last scrape counts for ever.
 import { type Bounds, type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { legacyGoal, type GoalParts, type GoalWarning } from "./goal.ts";
@@ -14,14 +14,16 @@ import {
 } from "./overrides.ts";
 import { type LegacyConfig, type LegacyMetrics } from "./types.ts";
 
+/** When each kind of metrics was last scraped: they come from two addresses, at two paces. */
+export type MetricsAt = Readonly<{ system: MonoMs; lfc: MonoMs }>;
+
 export type LegacyInput = Readonly<{
   config: LegacyConfig;
   bounds: Bounds;
   /** What the VM has: it keeps at least this while its metrics are missing or stale. */
   using: Size;
   metrics: LegacyMetrics;
-  /** When `metrics` were scraped. */
-  metricsAt: MonoMs;
+  metricsAt: MetricsAt;
   /** Older than this, metrics may grow the VM, never shrink it. */
   metricsFreshMs: number;
   overrides: LegacyOverrides;
@@ -43,22 +45,23 @@ export type LegacyWish = Readonly<{
   metricsComputeUnits: number;
   parts: GoalParts;
   hasAllMetrics: boolean;
+  /** Every kind that the configuration needs is there and fresh: `desired` may be less than is used. */
+  mayShrink: boolean;
   warnings: readonly LegacyWarning[];
 }>;
 
 export function legacyDesired(input: LegacyInput): LegacyWish {
   const { config, bounds, using, metrics, now } = input;
   const goal = legacyGoal(config, metrics);
-  const active = activeOverrides(input.overrides, now);
+  const active = activeOverrides(input.overrides, config, now);
   const byOverrides = unitsByOverrides(active, config.computeUnit);
   const goalComputeUnits = Math.max(goal.computeUnits, byOverrides);
   const warnings: LegacyWarning[] = [...goal.warnings];
 
-  const isKnown = metrics.system !== null || metrics.lfc !== null;
-  const isFresh = now < input.metricsAt + input.metricsFreshMs;
-  if (isKnown && !isFresh) warnings.push("metrics-stale");
+  const isStale = isAnyStale(input);
+  if (isStale) warnings.push("metrics-stale");
   const wanted = times(config.computeUnit, goalComputeUnits);
-  const mayShrink = goal.hasAllMetrics && isFresh;
+  const mayShrink = goal.hasAllMetrics && !isStale;
   const wish = mayShrink ? wanted : perField(Math.max, wanted, using);
   let desired = perField(Math.max, perField(Math.min, wish, bounds.max), bounds.min);
 
@@ -76,8 +79,18 @@ export function legacyDesired(input: LegacyInput): LegacyWish {
     metricsComputeUnits: goal.computeUnits,
     parts: goal.parts,
     hasAllMetrics: goal.hasAllMetrics,
+    mayShrink,
     warnings,
   };
+}
+
+/** A kind that this VM is sized by is there, and too old to shrink by. */
+function isAnyStale({ config, metrics, metricsAt, metricsFreshMs, now }: LegacyInput): boolean {
+  const isStale = (at: MonoMs) => now >= at + metricsFreshMs;
+  return (
+    (metrics.system !== null && isStale(metricsAt.system)) ||
+    (config.enableLFCMetrics && metrics.lfc !== null && isStale(metricsAt.lfc))
+  );
 }
 
 /** Not yet within any bounds, so it may be too large to be exact; it does not wrap. */

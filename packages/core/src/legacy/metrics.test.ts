@@ -22,30 +22,42 @@ const SYSTEM = {
   memCachedBytes: 1_000_000,
 };
 const WORKING_SET = "lfc_approximate_working_set_size_windows";
+const BOTH = ["system", "lfc"] as const;
 const lfc = (minutes: readonly number[]) =>
   minutes.map((m) => `${WORKING_SET}{duration_seconds="${m * 60}"} ${m * 10}\n`).join("");
 
 describe("a page as deployed exporters write it", () => {
   test("host metrics alone", () => {
     const metrics = { system: SYSTEM, lfc: null };
-    expect(parseLegacyMetrics(PAGE)).toEqual({ ok: true, metrics, problems: [] });
+    expect(parseLegacyMetrics(PAGE, ["system"])).toEqual({ ok: true, metrics, problems: [] });
   });
 
   test("working-set windows alone, in any order", () => {
     const metrics = { system: null, lfc: { workingSetPagesPerMinute: [10, 20, 30] } };
+    const page = lfc([2, 1, 3]);
+    expect(parseLegacyMetrics(page, ["lfc"])).toEqual({ ok: true, metrics, problems: [] });
     const problems = ["host_load1 is missing"];
-    expect(parseLegacyMetrics(lfc([2, 1, 3]))).toEqual({ ok: true, metrics, problems });
+    expect(parseLegacyMetrics(page, BOTH)).toEqual({ ok: true, metrics, problems });
   });
 
   test("both on one page", () => {
     const metrics = { system: SYSTEM, lfc: { workingSetPagesPerMinute: [10, 20] } };
-    expect(parseLegacyMetrics(PAGE + lfc([1, 2]))).toEqual({ ok: true, metrics, problems: [] });
+    const page = PAGE + lfc([1, 2]);
+    expect(parseLegacyMetrics(page, BOTH)).toEqual({ ok: true, metrics, problems: [] });
+    const one = (kind: keyof typeof metrics) => ({
+      ok: true,
+      metrics: { system: null, lfc: null, [kind]: metrics[kind] },
+      problems: [],
+    });
+    expect(parseLegacyMetrics(page, ["system"])).toEqual(one("system"));
+    expect(parseLegacyMetrics(page, ["lfc"])).toEqual(one("lfc"));
   });
 });
 
 describe("a working set that does not fit is left out, with the problem in words", () => {
   const windows = (text: string) => `${text}\n`;
   test.for([
+    { name: "none", text: "", problem: "is missing" },
     { name: "a gap", text: lfc([1, 3]), problem: "has no window of 120 s where one belongs" },
     { name: "one twice", text: lfc([1, 1]), problem: "has no window of 120 s where one belongs" },
     { name: "not from 1", text: lfc([2, 3]), problem: "has no window of 60 s where one belongs" },
@@ -72,11 +84,11 @@ describe("a working set that does not fit is left out, with the problem in words
   ])("$name", ({ text, problem }) => {
     const metrics = { system: SYSTEM, lfc: null };
     const problems = [`${WORKING_SET} ${problem}`];
-    expect(parseLegacyMetrics(PAGE + text)).toEqual({ ok: true, metrics, problems });
+    expect(parseLegacyMetrics(PAGE + text, BOTH)).toEqual({ ok: true, metrics, problems });
   });
 });
 
-describe("a page with nothing to size by is a problem in words", () => {
+describe("host metrics that do not fit are left out, with the problem in words", () => {
   const edit = (from: string | RegExp, to: string) => PAGE.replace(from, to);
   test.for([
     { name: "nothing", page: "", problem: "host_load1 is missing" },
@@ -98,9 +110,28 @@ describe("a page with nothing to size by is a problem in words", () => {
       page: edit("load1 gauge", "load1 counter"),
       problem: "host_load1 is a counter, expected a gauge",
     },
+  ])("$name", ({ page, problem }) => {
+    const metrics = { system: null, lfc: null };
+    const read = { ok: true, metrics, problems: [problem] };
+    expect(parseLegacyMetrics(page, ["system"])).toEqual(read);
+  });
+
+  test("both kinds wrong", () => {
+    const page = edit("0.25", "NaN") + lfc([2]);
+    const problems = [
+      "host_load5 is NaN",
+      `${WORKING_SET} has no window of 60 s where one belongs`,
+    ];
+    const metrics = { system: null, lfc: null };
+    expect(parseLegacyMetrics(page, BOTH)).toEqual({ ok: true, metrics, problems });
+  });
+});
+
+describe("what is not this format is a problem as a whole", () => {
+  test.for([
     {
       name: "no value",
-      page: edit("0.25", "x"),
+      page: PAGE.replace("0.25", "x"),
       problem: "line 4: expected a number as the value",
     },
     {
@@ -108,13 +139,8 @@ describe("a page with nothing to size by is a problem in words", () => {
       page: "<html>\n",
       problem: "line 1: expected the name of a metric",
     },
-    {
-      name: "both kinds wrong",
-      page: edit("0.25", "NaN") + lfc([2]),
-      problem: `host_load5 is NaN; ${WORKING_SET} has no window of 60 s where one belongs`,
-    },
   ])("$name", ({ page, problem }) => {
-    expect(parseLegacyMetrics(page)).toEqual({ ok: false, problem });
+    expect(parseLegacyMetrics(page, BOTH)).toEqual({ ok: false, problem });
   });
 });
 
@@ -128,7 +154,7 @@ test("never throws, and names no number that a VM can't have, whatever a guest w
   );
   fc.assert(
     fc.property(fc.array(line), (lines) => {
-      const read = parseLegacyMetrics(`${lines.join("\n")}\n`);
+      const read = parseLegacyMetrics(`${lines.join("\n")}\n`, BOTH);
       const system = read.ok ? read.metrics.system : null;
       for (const value of Object.values(system ?? {})) expect(value).toSatisfy(Number.isFinite);
     }),

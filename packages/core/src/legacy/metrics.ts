@@ -23,27 +23,28 @@ const WANTED: ReadonlySet<string> = new Set([...SYSTEM_NAMES, WORKING_SET]);
 type Page = Extract<Parsed, { ok: true }>;
 
 export type ReadMetrics =
-  /** Something can be sized by. `problems` says what was left out, and why. */
+  /** `problems` says what is missing or was left out, and why. */
   | Readonly<{ ok: true; metrics: LegacyMetrics; problems: readonly string[] }>
+  /** Not this format, so that nothing on it can be trusted. */
   | Readonly<{ ok: false; problem: string }>;
 
 /**
- * Host metrics and working set each count all or nothing, and neither spoils the other: deployed agents scrape them from
- * two ports. A page without any working set is sound: most VMs have none.
+ * The kinds that this page is read for; others on it are not looked at. Host metrics and working set each count all or
+ * nothing, and neither spoils the other: deployed agents scrape them from two ports.
  */
-export function parseLegacyMetrics(text: string): ReadMetrics {
+export function parseLegacyMetrics(
+  text: string,
+  kinds: readonly (keyof LegacyMetrics)[],
+): ReadMetrics {
   const page = parsePrometheusText(text, WANTED);
   if (!page.ok) return { ok: false, problem: `line ${page.line}: ${page.problem}` };
-  const system = readSystem(page);
-  const lfc = readLfc(page);
+  const system = kinds.includes("system") ? readSystem(page) : null;
+  const lfc = kinds.includes("lfc") ? readLfc(page) : null;
   const problems = [system, lfc].filter((read) => typeof read === "string");
   const metrics = {
     system: typeof system === "string" ? null : system,
     lfc: typeof lfc === "string" ? null : lfc,
   };
-  if (metrics.system === null && metrics.lfc === null) {
-    return { ok: false, problem: problems.join("; ") };
-  }
   return { ok: true, metrics, problems };
 }
 
@@ -70,12 +71,12 @@ function readSystem({ samples, types }: Page): SystemMetrics | string {
 }
 
 /** Windows of exactly 1, 2, 3 … minutes, in any order, or none of them counts. */
-function readLfc({ samples, types }: Page): LfcMetrics | null | string {
+function readLfc({ samples, types }: Page): LfcMetrics | string {
   const windows = samples
     .filter((sample) => sample.name === WORKING_SET)
     .map((sample) => ({ seconds: secondsOf(sample), sample }))
     .sort((a, b) => a.seconds - b.seconds);
-  if (windows.length === 0) return null;
+  if (windows.length === 0) return `${WORKING_SET} is missing`;
   const wrongType = typeProblem(WORKING_SET, types);
   if (wrongType !== null) return wrongType;
   for (const [index, { seconds, sample }] of windows.entries()) {

@@ -2,7 +2,7 @@
 // Both are forgotten with the connection; the caller starts from INITIAL_OVERRIDES then.
 import { type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
-import { DENIED_DOWNSCALE_WAIT_MS, REQUESTED_UPSCALE_VALID_MS } from "./defaults.ts";
+import { type LegacyConfig } from "./types.ts";
 
 /** "One compute unit more than `base`, in these resources". */
 export type RequestedUpscale = Readonly<{ base: Size; cpu: boolean; memory: boolean }>;
@@ -21,6 +21,12 @@ export type LegacyOverrides = Readonly<{
   requested: (RequestedUpscale & Readonly<{ at: MonoMs }>) | null;
   denied: (DeniedDownscale & Readonly<{ at: MonoMs }>) | null;
 }>;
+
+/** How long each counts. */
+export type OverrideTimes = Pick<
+  LegacyConfig,
+  "requestedUpscaleValidSeconds" | "retryDeniedDownscaleSeconds"
+>;
 
 export const INITIAL_OVERRIDES: LegacyOverrides = { requested: null, denied: null };
 
@@ -48,33 +54,37 @@ export function downscaleDenied(
 
 /** What still counts at `now`. */
 export function activeOverrides(
-  { requested, denied }: LegacyOverrides,
+  overrides: LegacyOverrides,
+  times: OverrideTimes,
   now: MonoMs,
 ): ActiveOverrides {
+  const { requestedUntil, deniedUntil } = endsOf(overrides, times);
   return {
-    requested: requested !== null && now < requestEndsAt(requested) ? requested : null,
-    denied: denied !== null && now < denialEndsAt(denied) ? denied : null,
+    requested: now < requestedUntil ? overrides.requested : null,
+    denied: now < deniedUntil ? overrides.denied : null,
   };
 }
 
 /** When the next one ends to count, and the VM may want less. null: none counts. */
 export function overridesWakeAt(
-  { requested, denied }: LegacyOverrides,
+  overrides: LegacyOverrides,
+  times: OverrideTimes,
   now: MonoMs,
 ): MonoMs | null {
-  const ends = [
-    ...(requested === null ? [] : [requestEndsAt(requested)]),
-    ...(denied === null ? [] : [denialEndsAt(denied)]),
-  ].filter((end) => end > now);
+  const { requestedUntil, deniedUntil } = endsOf(overrides, times);
+  const ends = [requestedUntil, deniedUntil].filter((end) => end > now);
   return ends.length === 0 ? null : Math.min(...ends);
 }
 
-function requestEndsAt({ at }: Readonly<{ at: MonoMs }>): MonoMs {
-  return at + REQUESTED_UPSCALE_VALID_MS;
-}
-
-function denialEndsAt({ at }: Readonly<{ at: MonoMs }>): MonoMs {
-  return at + DENIED_DOWNSCALE_WAIT_MS;
+/** When each ends to count; what was not said ended long ago. */
+function endsOf(
+  { requested, denied }: LegacyOverrides,
+  times: OverrideTimes,
+): Readonly<{ requestedUntil: MonoMs; deniedUntil: MonoMs }> {
+  return {
+    requestedUntil: (requested?.at ?? -Infinity) + times.requestedUpscaleValidSeconds * 1000,
+    deniedUntil: (denied?.at ?? -Infinity) + times.retryDeniedDownscaleSeconds * 1000,
+  };
 }
 
 /** The goal that an override asks for. Compute units; 0 when there is none. */

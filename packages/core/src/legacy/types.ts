@@ -25,6 +25,10 @@ export type LegacyConfig = Readonly<{
   cpuStableZoneRatio: number;
   /** And this much further apart, load1 counts alone; in between the two are blended. */
   cpuMixedZoneRatio: number;
+  /** An UpscaleRequest raises the goal for this long. */
+  requestedUpscaleValidSeconds: number;
+  /** A refused shrink keeps the goal a unit above what was refused for this long. */
+  retryDeniedDownscaleSeconds: number;
 }>;
 
 /** Host metrics of one scrape (`host_*` names). */
@@ -41,5 +45,5 @@ export type SystemMetrics = Readonly<{
 /** Local file cache metrics: approximate working set per window of 1, 2, … minutes, in 8 KiB pages. */
 export type LfcMetrics = Readonly<{ workingSetPagesPerMinute: readonly number[] }>;
 
-/** What one scrape told of a VM. null: it did not tell, or told nonsense. */
+/** What is told of a VM. null: a kind was not told, or was nonsense. */
 export type LegacyMetrics = Readonly<{ system: SystemMetrics | null; lfc: LfcMetrics | null }>;

@@ -156,13 +156,13 @@ class Agent {
       bounds: this.#bounds,
       using: this.#approved,
       metrics: this.#metrics,
-      metricsAt: this.#scrapedAt,
+      metricsAt: { system: this.#scrapedAt, lfc: this.#scrapedAt },
       metricsFreshMs: FRESH_MS,
       overrides: this.#overrides,
       now: seen.atMs,
     });
     this.#desired = isSame(wish.desired, this.#approved) ? this.#approved : wish.desired;
-    this.#overridesEndAt = overridesWakeAt(this.#overrides, seen.atMs) ?? Infinity;
+    this.#overridesEndAt = overridesWakeAt(this.#overrides, this.#config, seen.atMs) ?? Infinity;
   }
 
   /** Up at once; down by a unit, if the monitor agrees. */

@@ -1,6 +1,8 @@
 // Reads the recorded rows of the deployed algorithm. vectors/*.json say where each comes from and are never edited.
 import { readFileSync } from "node:fs";
 import { type Bounds, type Size } from "@selfscale/protocol";
+import { DEPLOYED_LEGACY_CONFIG } from "../defaults.ts";
+import { type OverrideTimes } from "../overrides.ts";
 import { type LegacyConfig, type LegacyMetrics } from "../types.ts";
 
 type VectorSize = Readonly<{ vcpuMilli: number; memBytes: number }>;
@@ -15,7 +17,7 @@ type VectorResult = Readonly<{
 type VectorGoal = Readonly<{
   name: string;
   computeUnit: VectorSize;
-  config: Omit<LegacyConfig, "computeUnit">;
+  config: Omit<LegacyConfig, "computeUnit" | keyof OverrideTimes>;
   system: Readonly<{
     load1: number;
     load5: number;
@@ -64,7 +66,8 @@ function toGoalRow(row: VectorGoal): GoalRow {
   const { system, lfc, vm, requestedUpscale: asked, deniedDownscale: denied, expect } = row;
   return {
     name: row.name,
-    config: { ...row.config, computeUnit: size(row.computeUnit) },
+    // What was said counts in every row: how long it does is not in the vectors.
+    config: { ...DEPLOYED_LEGACY_CONFIG, ...row.config, computeUnit: size(row.computeUnit) },
     metrics: {
       // The vectors have no MemTotal: the algorithm does not look at it.
       system: system === null ? null : { ...system, memTotalBytes: 0 },
