@@ -11,6 +11,7 @@ export {
   type PermitChange,
 } from "./agent/arbiter.ts";
 export { AGENT_NOTES, type AgentNote } from "./agent/explain.ts";
+export { withOrdersOf } from "./agent/operator.ts";
 export { stepVm, vmWakeAt } from "./agent/machine.ts";
 export { vmStatus, type VmStatus } from "./agent/status.ts";
 export { AGENT_TIMERS, type AgentTimers } from "./agent/timers.ts";

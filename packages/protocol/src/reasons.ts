@@ -23,7 +23,7 @@ export const AGENT_REASONS = [
   "no-cpu-quota", // no cgroup: a CPU shrink is advice
   "no-memory-device", // no virtio-mem: memory is fixed
   "above-max", // found above its range; shrinks only by consent
-  "paused", // QEMU is not running
+  "paused", // QEMU is not running, or the operator holds the size
   "stuck", // the machine refuses to move
 ] as const;
 export type AgentReason = (typeof AGENT_REASONS)[number];

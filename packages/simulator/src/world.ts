@@ -263,6 +263,7 @@ export class World {
   #learns(seat: Seat, watch: SizeWatch, event: VmEvent): void {
     const { now } = this.clock;
     const { index } = seat;
+    if (event.kind === "tick") return;
     switch (event.kind) {
       case "hypervisor-attached":
         watch.read(event.facts);
@@ -293,9 +294,10 @@ export class World {
         break;
       case "permit-changed":
       case "bounds-changed":
+      case "spec-changed":
+      case "operator-paused":
+      case "operator-floor":
         break;
-      case "tick":
-        return;
       default:
         event satisfies never;
     }

@@ -12,6 +12,7 @@ import {
   type LinkNews,
   type LinkStep,
 } from "./link.ts";
+import { floorOrdered, pauseOrdered, withOrdersOf } from "./operator.ts";
 import { fellShort, paceOf, withPace } from "./pace.ts";
 import { inspect } from "./inspect.ts";
 import { LINK_DOWN } from "./link-state.ts";
@@ -54,6 +55,16 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
       return permitChanged(state, event.permit, event.isNodeFull);
     case "bounds-changed":
       return boundsChanged(state, event.bounds);
+    case "spec-changed": {
+      const { spec, timers, sliceBytes } = event;
+      // Asked anew: the node may have forgotten under which name, or from which bounds, it was asked before.
+      const changed: VmState = { ...state, spec, timers, sliceBytes, sought: null };
+      return [changed, [note("spec-changed", "The configuration of this VM was read anew.")]];
+    }
+    case "operator-paused":
+      return pauseOrdered(state, event);
+    case "operator-floor":
+      return floorOrdered(state, event);
     case "tick":
       return fromLink(state, tickLink(state.link, now, state.timers), now);
     default:
@@ -84,7 +95,7 @@ function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result 
       const reason = "the VM was started anew";
       actions.push({ kind: "close-link", link: state.link.link, code: 1000, reason });
     }
-    const fresh = initialVm(state.spec, state.timers, state.sliceBytes);
+    const fresh = withOrdersOf(initialVm(state.spec, state.timers, state.sliceBytes), state);
     // Ids and the node's promise outlive it: a late answer must not meet a new attempt's number.
     // So do the limits: starting anew must not be a way around them.
     const { attempts, sought, permit, budgets, buckets, limited } = state;

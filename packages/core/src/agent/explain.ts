@@ -44,6 +44,12 @@ export const AGENT_NOTES = {
   "stood-still": "The agent stood still; nothing is taken before the monitor has answered anew.",
   "resize-limited": "The monitor makes this VM go up and down too often; the next resize waits.",
   "messages-limited": "The monitor says too much of one kind; the rest of it is not acted on.",
+  "spec-changed": "The configuration was read anew; the link to the monitor stayed.",
+  "operator-paused": "The operator holds the size: nothing grows or shrinks until it is let go.",
+  "operator-resumed": "The operator's hold has ended.",
+  "operator-floor": "The operator's smallest size was set, was cleared or is over.",
+  "loop-died":
+    "This VM's loop died of the agent's own mistake; it starts anew, and its size is held.",
 } as const;
 
 export type AgentNote = keyof typeof AGENT_NOTES;

@@ -7,6 +7,13 @@ import { type VmState } from "./vm-state.ts";
 
 export function assertInvariants(state: VmState, actions: readonly VmAction[]): void {
   for (const action of actions) {
+    if (isResize(action)) {
+      const isSettling = action.kind === "set-memory" && state.memory.kind === "settling";
+      assert(
+        state.operatorPaused === null || isSettling,
+        "while the operator holds the size, QEMU is told nothing but to settle",
+      );
+    }
     if (action.kind === "set-memory") assertMemoryCommand(state, action.requestedBytes);
     if (action.kind === "set-quota") {
       assert(state.spec.hasQuota, "a quota is written only where there is a cgroup");
@@ -14,6 +21,10 @@ export function assertInvariants(state: VmState, actions: readonly VmAction[]): 
     }
     if (action.kind === "send-frame") assertTruthful(state, action.text);
   }
+}
+
+function isResize({ kind }: VmAction): boolean {
+  return kind === "set-memory" || kind === "set-quota" || kind === "plug-cpu";
 }
 
 /** Invariants 1 and 3: within the bounds or towards them; at most one slice below actual. */

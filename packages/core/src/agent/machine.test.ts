@@ -1,6 +1,7 @@
 // Stories of one VM, told against a scripted QEMU, guest, monitor and node in virtual time (testing/rig.ts).
 import { describe, expect, test } from "vitest";
 import { vmStatus } from "./status.ts";
+import { type VmAction } from "./types.ts";
 import { GIB, MIB, Rig, bounds, size, type RigVm } from "./testing/rig.ts";
 
 /** A VM whose monitor has named its size, ready for whatever the story is about. */
@@ -589,6 +590,57 @@ describe("when things go wrong", () => {
     rig.run(5_000);
     expect(vmStatus(vm.state).problems.join()).toContain("below the 512 MiB QEMU booted with");
     expect(vm.actual).toEqual(size(1, 512));
+  });
+
+  test("bounds.max raised above base memory: the VM is managed at once; cut below, it is left alone again", () => {
+    const rig = new Rig();
+    const vm = rig.add({ bounds: bounds(size(1, 128), size(2, 256)) });
+    rig.attach(vm);
+    rig.connect(vm);
+    rig.wish(vm, 2, 1024);
+    rig.run(2_000);
+    expect(vm.actual).toEqual(size(1, 512));
+    rig.feed(vm, { kind: "bounds-changed", bounds: bounds(size(1, 512), size(2, 1024)) });
+    rig.run(2_000);
+    expect(vm.actual).toEqual(size(2, 1024));
+    rig.feed(vm, { kind: "bounds-changed", bounds: bounds(size(1, 128), size(2, 256)) });
+    rig.run(60_000);
+    expect(vmStatus(vm.state)).toMatchObject({ reason: "stuck", actual: size(2, 1024) });
+  });
+
+  test("a configuration read anew counts at once, keeps the link and asks the node anew", () => {
+    const { rig, vm } = started();
+    rig.wish(vm, 1, 1024);
+    rig.run(2_000);
+    const sought: VmAction[] = [];
+    vm.watch = (action) => {
+      if (action.kind === "seek-permit") sought.push(action);
+    };
+    const { spec, timers } = vm.state;
+    const changed = {
+      spec: { ...spec, name: "other" },
+      timers: { ...timers, healthCheckMs: 60_000 },
+      sliceBytes: 128 * MIB,
+    };
+    rig.feed(vm, { kind: "spec-changed", ...changed });
+    expect(sought).toEqual([{ kind: "seek-permit", want: size(1, 1024), held: size(1, 1024) }]);
+    expect(vmStatus(vm.state)).toMatchObject({ name: "other", link: { state: "up" } });
+    rig.wish(vm, 1, 512);
+    rig.run(10_000);
+    expect(vm.actual).toEqual(size(1, 512));
+    expect(deepestCommand(vm)).toBe(128 * MIB);
+  });
+
+  test("a mute monitor under the operator's hold gets no blind step", () => {
+    const { rig, vm } = started();
+    rig.wish(vm, 1, 512);
+    rig.run(1_000);
+    rig.feed(vm, { kind: "operator-paused", isPaused: true, until: null });
+    vm.monitor.isMute = true;
+    vm.facts = { ...vm.facts, cpuUsedMilli: 990 };
+    rig.run(12_000);
+    expect(vm.notes).not.toContain("blind-growth");
+    expect(vm.memoryCommands).toEqual([]);
   });
 
   test("a mute monitor and a busy guest: one blind step, given back by consent only", () => {

@@ -12,6 +12,7 @@ import { linkWakeAt } from "./link.ts";
 import { memoryStage, memoryWakeAt } from "./memory.ts";
 import { noteTold } from "./told.ts";
 import { modeStage, modeWakeAt } from "./mode.ts";
+import { operatorStage, operatorWakeAt } from "./operator.ts";
 import { answerStage, notifyStage, reportStage, reportWakeAt } from "./report.ts";
 import { wantStage } from "./want.ts";
 import { type MonoMs, type VmAction, type VmEvent } from "./types.ts";
@@ -22,6 +23,7 @@ const STAGES: readonly Stage[] = [
   deadlineStage,
   identityStage,
   modeStage,
+  operatorStage,
   wantStage,
   cpuStage,
   memoryStage,
@@ -51,6 +53,7 @@ export function vmWakeAt(state: VmState): MonoMs | null {
     memoryWakeAt(state),
     cpuWakeAt(state),
     reportWakeAt(state),
+    operatorWakeAt(state),
     observeDueAt(state),
     deadlinesWakeAt(state),
   ].filter((at) => at !== null);

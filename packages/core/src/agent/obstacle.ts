@@ -16,7 +16,7 @@ export function takeObstacle(state: VmState, now: MonoMs): string | null {
   if (now >= state.observedAt + timers.observeIdleMs + timers.observeMs) {
     return "QEMU has not been read for a while";
   }
-  if (activeOverrides(state.overrides, now).requested !== null) {
+  if (activeOverrides(state.overrides, state.spec.legacy, now).requested !== null) {
     return "the monitor is running out of memory";
   }
   return null;

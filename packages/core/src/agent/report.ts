@@ -43,7 +43,7 @@ export function reasonOf(state: VmState, facts: HypervisorFacts): AgentReason | 
   const grid = gridOf(facts, state.spec.hasQuota);
   const bounds = boundsOnGrid(state.spec.bounds, grid);
   if (state.hypervisorProblem !== null || state.refusal !== null) return "stuck";
-  if (facts.runState !== "running") return "paused";
+  if (facts.runState !== "running" || state.operatorPaused !== null) return "paused";
   if (state.identity === "mismatched") return "stuck";
   if (state.isNodeFull) return "node-full";
   const want = state.want ?? actual;
@@ -93,22 +93,29 @@ export function answerStage(state: VmState, _now: MonoMs): Result {
   };
   const fit = clampToBounds(wished, state.spec.bounds, grid);
   const given = permitOf(state, facts);
-  const isHeld = state.identity === "mismatched" || state.refusal !== null;
+  const heldBy = heldReason(state);
   const { target } = answerDue;
   const isFixed = facts.memoryDevice === null;
   const cpuCell = cpuCellUp(wished.milliCpu, grid);
   const memCell = isFixed ? wished.memBytes : memCellUp(wished.memBytes, grid);
   const cutBy = isFixed ? "no-memory-device" : "bounds";
-  const resources = isHeld
-    ? { cpu: deferred("stuck"), mem: deferred("stuck") }
-    : {
-        cpu: outcomeOf(target.milliCpu, cpuCell, fit.milliCpu, given.milliCpu, "bounds"),
-        mem: outcomeOf(target.memBytes, memCell, fit.memBytes, given.memBytes, cutBy),
-      };
+  const resources =
+    heldBy !== null
+      ? { cpu: deferred(heldBy), mem: deferred(heldBy) }
+      : {
+          cpu: outcomeOf(target.milliCpu, cpuCell, fit.milliCpu, given.milliCpu, "bounds"),
+          mem: outcomeOf(target.memBytes, memCell, fit.memBytes, given.memBytes, cutBy),
+        };
   return [
     answered,
     [scaleResponse(state, answerDue.id, resources, given, etaMs(state, facts, given))],
   ];
+}
+
+/** Why no wish of this VM counts now; null when it does. */
+function heldReason(state: VmState): AgentReason | null {
+  if (state.identity === "mismatched" || state.refusal !== null) return "stuck";
+  return state.operatorPaused === null ? null : "paused";
 }
 
 /**
@@ -240,7 +247,7 @@ function deferred(reason: AgentReason): Resource {
 /** Growth only, from how long it took last time; shrinking takes what the guest takes. */
 function etaMs(state: VmState, facts: HypervisorFacts, given: Size): number | null {
   const actual = actualOf(facts);
-  if (facts.runState !== "running") return null;
+  if (facts.runState !== "running" || state.operatorPaused !== null) return null;
   const needs = [
     given.memBytes > actual.memBytes ? state.lastGrowthMs.mem : 0,
     given.milliCpu > actual.milliCpu ? state.lastGrowthMs.cpu : 0,

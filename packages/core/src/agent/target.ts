@@ -29,6 +29,7 @@ export function targetOf(state: VmState): Size | null {
 
 /** Why nothing may be taken from this VM now; null when it may be asked. */
 export function shrinkObstacle(state: VmState): string | null {
+  if (state.operatorPaused !== null) return "the operator holds the size";
   if (state.link.kind !== "up") return "no monitor to ask";
   if (state.identity === "mismatched") return "the monitor belongs to another VM";
   if (state.identity !== "proven") return "nothing proves that the monitor lives in this VM";

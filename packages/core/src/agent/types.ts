@@ -1,6 +1,7 @@
 // What one VM's machine on the agent learns (events) and wants done (actions). Data only.
 import { type Bounds, type Size } from "@selfscale/protocol";
 import { type LegacyConfig, type LegacyMetrics } from "../legacy/types.ts";
+import { type AgentTimers } from "./timers.ts";
 
 /** Monotonic milliseconds. Only differences mean anything; a clock jump can't reach it. */
 export type MonoMs = number;
@@ -69,6 +70,12 @@ export type VmEvent =
   /** Answers every `seek-permit`, and comes by itself when room appears. */
   | Readonly<{ kind: "permit-changed"; permit: Size; isNodeFull: boolean }>
   | Readonly<{ kind: "bounds-changed"; bounds: Bounds }>
+  /** The configuration was read anew; what the link and QEMU are reached by has not changed. */
+  | Readonly<{ kind: "spec-changed"; spec: VmSpec; timers: AgentTimers; sliceBytes: number }>
+  /** Hold the size: settle what shrinks, begin nothing. `until` null: until told otherwise. */
+  | Readonly<{ kind: "operator-paused"; isPaused: boolean; until: MonoMs | null }>
+  /** Keep it at least so large until then; null clears it, and `until` means nothing. */
+  | Readonly<{ kind: "operator-floor"; floor: Size | null; until: MonoMs }>
   | Readonly<{ kind: "tick" }>;
 
 export type VmAction =

@@ -151,6 +151,10 @@ export type VmState = Readonly<{
     cpuUsed: number | null;
     throttled: number | null;
   }> | null;
+  /** The operator holds the size; `until` null: until told otherwise. */
+  operatorPaused: Readonly<{ until: MonoMs | null }> | null;
+  /** What the operator wants it to have at least, within bounds and permit. An urgent claim on the node. */
+  operatorFloor: Readonly<{ size: Size; until: MonoMs }> | null;
   /** How long the last growth took from command to plugged; the basis of `etaMs`. */
   lastGrowthMs: Readonly<{ cpu: number | null; mem: number | null }>;
 }>;
@@ -220,6 +224,8 @@ export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number)
     told: NOTHING_TOLD,
     notified: null,
     reported: null,
+    operatorPaused: null,
+    operatorFloor: null,
     lastGrowthMs: { cpu: null, mem: null },
   };
 }
@@ -243,13 +249,14 @@ export function runStages(
   return [current, actions];
 }
 
-/** QEMU is there, runs, is ours to resize, and its monitor (if any) is its own. */
+/** QEMU is there, runs, is ours to resize and not held by the operator, and its monitor (if any) is its own. */
 export function mayResize(state: VmState): boolean {
   return (
     state.facts !== null &&
     state.hypervisorProblem === null &&
     state.refusal === null &&
     state.facts.runState === "running" &&
+    state.operatorPaused === null &&
     state.identity !== "mismatched"
   );
 }

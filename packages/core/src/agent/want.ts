@@ -8,6 +8,7 @@ import { boundsOnGrid, clampToBounds, gridOf, memCellUp, type Grid } from "./gri
 import { isMute } from "./link.ts";
 import { metricsWish } from "./metrics-wish.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
+import { operatorFloorOf } from "./operator.ts";
 import { mostTold } from "./told.ts";
 import { type VmState } from "./vm-state.ts";
 
@@ -67,13 +68,16 @@ function wantOf(
   const grid = gridOf(facts, state.spec.hasQuota);
   const bounds = state.spec.bounds;
   const hold = holdOf(state, facts);
-  if (state.identity === "mismatched") return hold;
+  if (state.identity === "mismatched" || state.operatorPaused !== null) return hold;
   const kept = cutToBounds(hold, boundsOnGrid(bounds, grid));
   const named = state.mode === "compute-controlled" ? state.level?.size : legacy?.desired;
   const asked = atLeast(named ?? null, blindFloor(state));
-  if (asked === null) return kept;
+  const ordered = operatorFloorOf(state);
+  const atLeastOrdered = (size: Size) =>
+    ordered === null ? size : larger(size, clampToBounds(ordered, bounds, grid));
+  if (asked === null) return atLeastOrdered(kept);
   const fit = clampToBounds(asked, bounds, grid);
-  return mayFall(state, legacy, now) ? fit : larger(fit, kept);
+  return atLeastOrdered(mayFall(state, legacy, now) ? fit : larger(fit, kept));
 }
 
 /** Unknown or stale signals may grow a VM, never shrink it. */
@@ -102,6 +106,7 @@ function growBlindly(
   now: MonoMs,
 ): readonly [VmState, VmAction[]] {
   if (state.link.kind !== "up") return [{ ...state, blind: null }, []];
+  if (state.operatorPaused !== null) return [state, []];
   const silentSince = state.link.lastFrameAt;
   if (!isMute(state.link, now, state.timers)) {
     // It speaks again: what was added is given back by its consent, like anything else.

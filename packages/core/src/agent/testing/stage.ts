@@ -58,6 +58,18 @@ function vmCommands(rig: Rig, vm: RigVm): Readonly<Record<string, Command>> {
       const changed = bounds(size(minCpu, minMib), size(maxCpu, maxMib));
       rig.feed(vm, { kind: "bounds-changed", bounds: changed });
     },
+    /** `pause`, and for how many ms. */
+    pause: (rest) => {
+      const until = rest === "" ? null : rig.now + Number(rest);
+      rig.feed(vm, { kind: "operator-paused", isPaused: true, until });
+    },
+    resume: () => rig.feed(vm, { kind: "operator-paused", isPaused: false, until: null }),
+    /** `floor CPU MIB MS`; without numbers it is cleared. */
+    floor: (rest) => {
+      const [cpu, mib, forMs] = numbers(rest);
+      const floor = rest === "" ? null : size(cpu, mib);
+      rig.feed(vm, { kind: "operator-floor", floor, until: rig.now + forMs });
+    },
     /** `permit CPU MIB`, and 1 when the node is full. */
     permit: (rest) => {
       const [cpu, mib, isFull] = numbers(rest);
