@@ -3,6 +3,8 @@ import pkg from "../package.json" with { type: "json" };
 import { exposedTokens } from "./config/exposed-tokens.ts";
 import { type AgentConfig } from "./config/load.ts";
 import { type Log } from "./log.ts";
+import { HttpDoor } from "./http/http-door.ts";
+import { Telemetry } from "./http/telemetry.ts";
 import { Fleet } from "./shell/fleet.ts";
 import { StatusServer } from "./shell/status-server.ts";
 
@@ -13,12 +15,22 @@ export type RunOptions = Readonly<{ record: string | null; signal: AbortSignal }
 export async function runAgent(config: AgentConfig, log: Log, options: RunOptions): Promise<void> {
   const recorder = await startRecorder(options.record, log);
   try {
-    const fleet = new Fleet({ config, log, recorder });
+    const telemetry = new Telemetry();
+    telemetry.instruments.loaded(true, Date.now());
+    const fleet = new Fleet({ config, log, recorder, observer: telemetry.instruments });
     const status = new StatusServer(config.statusSocket, () => fleet.status());
     await status.listen();
+    telemetry.start(() => fleet.status());
+    const http = await HttpDoor.open(config.http, telemetry).catch(async (error: unknown) => {
+      telemetry.stop();
+      await status.stop();
+      throw error;
+    });
     fleet.start();
     const vms = config.vms.map(({ spec }) => spec.name);
-    log.info({ vms, statusSocket: config.statusSocket }, "the agent runs");
+    const { statusSocket } = config;
+    log.info({ vms, statusSocket, http: http.address }, "the agent runs");
+    for (const warning of http.warnings) log.warn({ http: http.address }, warning);
     const exposed = exposedTokens(config.vms);
     if (exposed.length > 0) {
       const advice = "the token can be read by whoever reads the path to the monitor: use wss";
@@ -27,6 +39,8 @@ export async function runAgent(config: AgentConfig, log: Log, options: RunOption
     await aborted(options.signal);
     log.info("the agent stops; sizes stay as they are");
     await fleet.stop();
+    await http.stop();
+    telemetry.stop();
     await status.stop();
   } finally {
     await recorder?.stop();

@@ -3,6 +3,7 @@ import { runAgent } from "./agent.ts";
 import { EXIT_USAGE, readInvocation } from "./cli.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problem.ts";
+import { HttpAddressError } from "./http/http-server.ts";
 import { createLog } from "./log.ts";
 import { type FleetStatus } from "./shell/fleet.ts";
 import { fetchStatus, StatusSocketError } from "./shell/status-server.ts";
@@ -23,7 +24,7 @@ async function main(): Promise<number> {
 }
 
 /** What an operator can set right, and is told in one line. */
-const OPERATORS = [ConfigError, StatusSocketError, RecordingRefusedError];
+const OPERATORS = [ConfigError, HttpAddressError, StatusSocketError, RecordingRefusedError];
 
 async function run(configFile: string, record: string | null): Promise<number> {
   const stop = new AbortController();

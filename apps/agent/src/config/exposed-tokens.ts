@@ -1,3 +1,4 @@
+import { isLoopback } from "./loopback.ts";
 import { type VmConfig } from "./load.ts";
 
 type Dialled = Pick<VmConfig, "monitorUrl" | "tokenFile"> & {
@@ -12,9 +13,4 @@ export function exposedTokens(vms: readonly Dialled[]): readonly string[] {
       return tokenFile !== null && protocol === "ws:" && !isLoopback(hostname);
     })
     .map(({ spec }) => spec.name);
-}
-
-/** Of a hostname as URL gives it: lower case, IPv4 in full, IPv6 shortened and in brackets. */
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.[\d.]+$/.test(hostname);
 }

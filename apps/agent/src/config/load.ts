@@ -11,6 +11,7 @@ import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
 import { findMismatches } from "./check.ts";
 import { legacyOf } from "./legacy.ts";
 import { ConfigError, describeIssues, type Source } from "./problem.ts";
+import { httpOf, type HttpChoice } from "./http.ts";
 import { ConfigFile, isSecure, type LOG_LEVELS } from "./schema.ts";
 
 export type VmConfig = Readonly<{
@@ -31,6 +32,7 @@ export type AgentConfig = Readonly<{
   node: Capacity;
   vms: readonly VmConfig[];
   statusSocket: string;
+  http: HttpChoice;
   logLevel: (typeof LOG_LEVELS)[number];
   sliceBytes: number;
   timers: AgentTimers;
@@ -93,6 +95,7 @@ function complete(file: ConfigFile, folder: string): AgentConfig {
     },
     vms: file.vms.map((vm) => completeVm(vm, file, folder)),
     statusSocket: file.socket,
+    http: httpOf(file.http),
     logLevel: file.log.level,
     sliceBytes: file.slice,
     timers: overridden(AGENT_TIMERS, timers),

@@ -25,7 +25,8 @@ test.for<{ name: string; text: string; problem: string }>([
   {
     name: "empty",
     text: "",
-    problem: "FILE: got null, expected a mapping of node, legacy, vms, socket, log, slice, timers",
+    problem:
+      "FILE: got null, expected a mapping of node, legacy, vms, socket, http, log, slice, timers",
   },
   {
     name: "no node",
@@ -36,7 +37,7 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "unknown key at the top",
     text: `${GOOD}vm: 3\n`,
     problem:
-      "FILE:7: vm: unknown key, expected one of node, legacy, vms, socket, log, slice, timers",
+      "FILE:7: vm: unknown key, expected one of node, legacy, vms, socket, http, log, slice, timers",
   },
   {
     name: "unknown key in a VM",
@@ -115,6 +116,13 @@ test.for<{ name: string; text: string; problem: string }>([
     problem:
       'FILE:3: vms[0].name: got "pg 1", expected up to 63 letters, digits, dots, dashes or underscores, a letter or digit first',
   },
+  ...["10330", "127.0.0.1", "127.0.0.1:65536", "::1:10330", "http://127.0.0.1:10330", ""].map(
+    (http) => ({
+      name: `a bad address to serve: ${http}`,
+      text: `${GOOD}http: "${http}"\n`,
+      problem: `FILE:7: http: got "${http}", expected none, or an address and a port, such as 127.0.0.1:10330 or [::1]:10330`,
+    }),
+  ),
   {
     name: "a level of logging that is none",
     text: `${GOOD}log: { level: verbose }\n`,

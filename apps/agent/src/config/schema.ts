@@ -9,6 +9,8 @@ import { Bytes, BytesOrNone, MilliCpu } from "./quantities.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export const DEFAULT_STATUS_SOCKET = "/run/selfscale/agent.sock";
+/** Loopback. The ports that Prometheus lists for exporters, 9100 to 9999, are all given away. */
+export const DEFAULT_HTTP = { host: "127.0.0.1", port: 10330 };
 
 const MIB = 1024 ** 2;
 /** The kernel's limit on a unix socket's path, in bytes (sun_path, without its final zero). */
@@ -143,6 +145,11 @@ export const ConfigFile = mapping({
     "an absolute path of up to 107 bytes",
     (value) => value.startsWith("/") && isSocketPath(value),
   ).default(DEFAULT_STATUS_SOCKET),
+  /** Where /metrics, /healthz and /readyz are served, or `none`. Default: 127.0.0.1:10330, if it is free. */
+  http: text(
+    "none, or an address and a port, such as 127.0.0.1:10330 or [::1]:10330",
+    (value) => value === "none" || parseHttpAddress(value) !== null,
+  ).optional(),
   log: mapping({
     level: z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(", ")}` }).default("info"),
   }).default({ level: "info" }),
@@ -155,6 +162,14 @@ export const ConfigFile = mapping({
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 export type LegacyOverrides = z.output<typeof Legacy>;
+
+/** `host:port`, IPv6 in brackets; port 0: any that is free. null: it is none. */
+export function parseHttpAddress(value: string): Readonly<{ host: string; port: number }> | null {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]+)):(\d{1,5})$/i.exec(value);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > 65_535 ? null : { host, port };
+}
 
 function isQmp(value: string): boolean {
   const socketPath = value.startsWith("unix:") ? value.slice("unix:".length) : null;

@@ -5,6 +5,7 @@ import { type AddressInfo } from "node:net";
 import { type LegacyMetrics } from "@selfscale/core";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Counters } from "../shell/counters.ts";
+import { NO_OBSERVER } from "../shell/observer.ts";
 import { memoryLog } from "../testing/fleet.ts";
 import { PATIENT, until } from "../testing/wait.ts";
 import { MetricsReader } from "./reader.ts";
@@ -41,7 +42,8 @@ function startReader(sources: readonly MetricsSource[]) {
   const counters = new Counters();
   const seen: LegacyMetrics[] = [];
   const onMetrics = (metrics: LegacyMetrics) => seen.push(metrics);
-  const reader = new MetricsReader({ sources, log, counters, random: () => 0.5, onMetrics });
+  const outside = { log, counters, observer: NO_OBSERVER, random: () => 0.5 };
+  const reader = new MetricsReader({ sources, ...outside, onMetrics });
   reader.setWanted(true);
   onTestFinished(() => reader.setWanted(false));
   return { lines, counters, seen };

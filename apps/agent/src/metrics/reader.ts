@@ -2,6 +2,7 @@ import { type LegacyMetrics } from "@selfscale/core";
 import { type Log } from "../log.ts";
 import { ChangedReason } from "../shell/changed-reason.ts";
 import { type CounterName, type Counters } from "../shell/counters.ts";
+import { type Observer } from "../shell/observer.ts";
 import { Scraper, type ScrapeOutcome } from "./scrape.ts";
 import { type MetricsSource } from "./sources.ts";
 
@@ -19,6 +20,7 @@ export type MetricsReaderOptions = Readonly<{
   sources: readonly MetricsSource[];
   log: Log;
   counters: Counters;
+  observer: Observer;
   random: () => number;
   onMetrics: (metrics: LegacyMetrics) => void;
 }>;
@@ -38,7 +40,7 @@ export class MetricsReader {
   }
 
   #scraperOf(source: MetricsSource): Scraper {
-    const { log, counters, random, onMetrics } = this.#options;
+    const { log, counters, observer, random, onMetrics } = this.#options;
     const last = new ChangedReason();
     // By outcome, not by wording: a guest must not fill the log with ever new nonsense.
     const onProblem = (outcome: ScrapeOutcome, problem: string) => {
@@ -52,6 +54,7 @@ export class MetricsReader {
       source,
       random,
       onProblem,
+      onEnd: (tookMs) => observer.took("scrape", tookMs),
       onMetrics: (metrics) => {
         const isWhole = source.kinds.every((kind) => metrics[kind] !== null);
         if (isWhole) {

@@ -14,6 +14,8 @@ export type ScrapeOptions = Readonly<{
   random: () => number;
   onMetrics: (metrics: LegacyMetrics) => void;
   onProblem: (outcome: ScrapeOutcome, problem: string) => void;
+  /** However it ended. */
+  onEnd?: (tookMs: number) => void;
 }>;
 
 /** Reads one address again and again, while it is wanted, one scrape at a time. */
@@ -54,6 +56,7 @@ export class Scraper {
     }
     if (signal.aborted) return;
     const tookMs = performance.now() - startedAt;
+    this.#options.onEnd?.(tookMs);
     this.#schedule(nextDelayMs(source.everyMs, tookMs, random()), signal);
   }
 

@@ -11,6 +11,7 @@ import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
 import { type AgentConfig } from "../config/load.ts";
 import { type Log } from "../log.ts";
+import { NO_OBSERVER, type Observer } from "./observer.ts";
 import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
 
 /** What `GET /status` answers. Sizes in milli-vCPU and bytes. */
@@ -24,6 +25,7 @@ export type FleetOptions = Readonly<{
   log: Log;
   /** Writes down every frame; null: nobody does. */
   recorder?: Recorder | null;
+  observer?: Observer;
   now?: () => MonoMs;
   random?: () => number;
 }>;
@@ -38,7 +40,7 @@ export class Fleet {
   #isOvercommitted = false;
 
   constructor(options: FleetOptions) {
-    const { config, log, recorder = null } = options;
+    const { config, log, recorder = null, observer = NO_OBSERVER } = options;
     const { now = () => performance.now(), random = Math.random } = options;
     this.#config = config;
     this.#log = log;
@@ -55,6 +57,7 @@ export class Fleet {
           sliceBytes: config.sliceBytes,
           log: log.child({ vm: name }),
           recorder,
+          observer,
           node: {
             claim: (want, held) => this.#arbitrate({ kind: "claimed", vm: name, want, held }),
             leave: () => this.#arbitrate({ kind: "left", vm: name }),

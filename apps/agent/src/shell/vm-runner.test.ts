@@ -8,6 +8,7 @@ import { startGuest } from "../testing/guest.ts";
 import { MIB, startQemu } from "../testing/qemu.ts";
 import { makeTempDir } from "../testing/temp-dir.ts";
 import { PATIENT, until } from "../testing/wait.ts";
+import { NO_OBSERVER } from "./observer.ts";
 import { VmRunner, type RunnerOptions } from "./vm-runner.ts";
 
 vi.setConfig(PATIENT);
@@ -21,13 +22,17 @@ async function startVm() {
   return { qemu, guest, vm };
 }
 
-function startRunner(options: Pick<RunnerOptions, "vm" | "node">, level = "info") {
+function startRunner(
+  options: Pick<RunnerOptions, "vm" | "node"> & Partial<RunnerOptions>,
+  level = "info",
+) {
   const { log, lines } = memoryLog(level);
   const runner = new VmRunner({
     recorder: null,
-    ...options,
+    observer: NO_OBSERVER,
     timers: AGENT_TIMERS,
     shellTimers: QUICK,
+    ...options,
     sliceBytes: 256 * MIB,
     log,
     now: () => performance.now(),
@@ -50,7 +55,10 @@ test("a loop that dies of our mistake is logged with its last events, and starts
     leave: () => undefined,
   };
   const { runner, lines } = startRunner({ vm, node });
+  expect(runner.status().loop).toEqual({ isBroken: false, sight: "not-yet", isAttached: false });
+  await until("its death", () => runner.status().loop.isBroken);
   await until("a second life", () => claims > 1);
+  expect(runner.status().loop).toEqual({ isBroken: true, sight: "seen", isAttached: true });
   const [death, ...others] = lines.filter(({ level }) => level === "error");
   expect(others).toEqual([]);
   expect(death).toMatchObject({
@@ -62,6 +70,21 @@ test("a loop that dies of our mistake is logged with its last events, and starts
   await guest.wish(2, 256);
   await until("its work", () => runner.status().actual?.milliCpu === 2000);
   expect(runner.status().counters).toMatchObject({ restarts: 1, attaches: 2 });
+});
+
+test("a loop that has turned long enough since its death is whole again", async () => {
+  const { vm } = await startVm();
+  let claims = 0;
+  const claim = () => {
+    claims += 1;
+    if (claims === 1) throw new Error("invariant broken: on purpose");
+  };
+  const shellTimers = { ...QUICK, reconnectResetMs: 300 };
+  const node = { claim, leave: () => undefined };
+  const { runner } = startRunner({ vm, node, shellTimers });
+  await until("its death", () => runner.status().loop.isBroken);
+  await until("its recovery", () => !runner.status().loop.isBroken);
+  expect(claims).toBeGreaterThan(1);
 });
 
 test("the debug log is a trace: each event with the actions it led to", async () => {

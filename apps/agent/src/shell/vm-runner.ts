@@ -14,8 +14,10 @@ import { type Log } from "../log.ts";
 import { Backoff } from "./backoff.ts";
 import { Counters, type CounterValues } from "./counters.ts";
 import { Notes, type KeptNote } from "./notes.ts";
+import { type Observer } from "./observer.ts";
 import { type ShellTimers } from "./timers.ts";
 import { runVm, type Witness } from "./vm-loop.ts";
+import { VmWatch, type Sight } from "./vm-watch.ts";
 import { VmWorld, type NodePort } from "./vm-world.ts";
 
 /** Events that a crash report carries. */
@@ -28,14 +30,23 @@ export type RunnerOptions = Readonly<{
   sliceBytes: number;
   log: Log;
   recorder: Recorder | null;
+  observer: Observer;
   node: NodePort;
   now: () => MonoMs;
   random: () => number;
 }>;
 
+/** How one VM's loop is doing, apart from its VM. */
+export type LoopHealth = Readonly<{
+  /** It died and is to begin anew, or began anew too lately to be trusted. */
+  isBroken: boolean;
+  sight: Sight;
+  isAttached: boolean;
+}>;
+
 /** What `status` says of one VM. */
 export type RunnerStatus = VmStatus &
-  Readonly<{ counters: CounterValues; notes: readonly KeptNote[] }>;
+  Readonly<{ counters: CounterValues; notes: readonly KeptNote[]; loop: LoopHealth }>;
 
 /** Keeps one VM's loop going. When it dies of our own mistake, it starts anew; the others go on. */
 export class VmRunner {
@@ -43,6 +54,8 @@ export class VmRunner {
   readonly #counters = new Counters();
   readonly #notes: Notes;
   readonly #stop = new AbortController();
+  readonly #watch: VmWatch;
+  #diedAt: MonoMs | null = null;
   #state: VmState;
   #world: VmWorld | null = null;
   #trace: { now: MonoMs; event: VmEvent }[] = [];
@@ -52,6 +65,7 @@ export class VmRunner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#notes = new Notes(options.log);
+    this.#watch = new VmWatch(options.observer);
     this.#state = this.#initialState();
   }
 
@@ -69,7 +83,15 @@ export class VmRunner {
 
   status(): RunnerStatus {
     const counters = this.#counters.values();
-    return { ...vmStatus(this.#state), counters, notes: this.#notes.kept };
+    const { sight, isAttached } = this.#watch;
+    const loop = { isBroken: this.#isBroken(), sight, isAttached };
+    return { ...vmStatus(this.#state), counters, notes: this.#notes.kept, loop };
+  }
+
+  #isBroken(): boolean {
+    const { now, shellTimers } = this.#options;
+    if (this.#diedAt === null) return false;
+    return this.#world === null || now() - this.#diedAt < shellTimers.reconnectResetMs;
   }
 
   /** Hangs up, lets the machine settle a shrink in flight, then lets go. */
@@ -95,7 +117,12 @@ export class VmRunner {
 
   async #keepRunning(): Promise<void> {
     const { log, shellTimers, timers, sliceBytes, vm } = this.#options;
-    const { now, random, node, recorder } = this.#options;
+    const { now, random, recorder, observer } = this.#options;
+    const leave = () => {
+      this.#watch.knowAbsent();
+      this.#options.node.leave();
+    };
+    const node = { ...this.#options.node, leave };
     const { reconnectMinMs, reconnectMaxMs, reconnectResetMs } = shellTimers;
     const backoff = new Backoff({ minMs: reconnectMinMs, maxMs: reconnectMaxMs }, random);
     const { signal } = this.#stop;
@@ -104,7 +131,7 @@ export class VmRunner {
       try {
         this.#trace = [];
         const counters = this.#counters;
-        const outside = { recorder, node, now, random };
+        const outside = { recorder, observer, node, now, random };
         this.#world = new VmWorld({ vm, timers: shellTimers, log, counters, ...outside });
         this.#world.start();
         log.debug({ spec: vm.spec, timers, sliceBytes }, "loop begins"); // the trace's first line
@@ -112,11 +139,13 @@ export class VmRunner {
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#counters.add("restarts");
+        this.#diedAt = now();
         const lastEvents = this.#trace;
         log.error({ err: error, lastEvents }, "this VM's loop died; it starts anew");
       }
       await this.#world?.stop();
       this.#world = null;
+      this.#watch.forget();
       this.#state = this.#initialState(); // nothing is known of it until it is read again
       if (now() - startedAt >= reconnectResetMs) backoff.reset();
       // Aborted while waiting: the loop's own condition ends it.
@@ -125,14 +154,17 @@ export class VmRunner {
   }
 
   #witness(): Witness {
-    const { log } = this.#options;
+    const { log, now: clock } = this.#options;
+    let beganAt = 0;
     return {
       saw: (event, now) => {
         this.#counters.add("steps");
         this.#trace.push({ now, event });
         if (this.#trace.length > TRACED_EVENTS) this.#trace.shift();
+        beganAt = clock();
       },
       stepped: (step, state) => {
+        this.#watch.stepped(step, this.#state, state, clock() - beganAt);
         this.#state = state;
         log.debug(step, "step"); // these lines, in order, are a replayable trace
         for (const action of step.actions) {

@@ -12,6 +12,7 @@ import { type Counters } from "./counters.ts";
 import { HypervisorLink } from "./hypervisor-link.ts";
 import { Mailbox } from "./mailbox.ts";
 import { MonitorLink } from "./monitor-link.ts";
+import { type Observer } from "./observer.ts";
 import { type ShellTimers } from "./timers.ts";
 import { type World } from "./vm-loop.ts";
 
@@ -29,6 +30,7 @@ export type VmWorldOptions = Readonly<{
   log: Log;
   counters: Counters;
   recorder: Recorder | null;
+  observer: Observer;
   node: NodePort;
   now: () => MonoMs;
   random: () => number;

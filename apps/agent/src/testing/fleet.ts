@@ -7,6 +7,7 @@ import { legacyOf } from "../config/legacy.ts";
 import { type AgentConfig, type VmConfig } from "../config/load.ts";
 import { type Log } from "../log.ts";
 import { Fleet } from "../shell/fleet.ts";
+import { NO_OBSERVER, type Observer } from "../shell/observer.ts";
 import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
 import { MIB } from "./qemu.ts";
 
@@ -59,19 +60,21 @@ export function startFleet(
     capacity?: Size;
     timers?: Partial<AgentTimers>;
     shellTimers?: ShellTimers;
+    observer?: Observer;
   }> = {},
 ): { fleet: Fleet; lines: LogLine[] } {
   const config: AgentConfig = {
     node: { size: setup.capacity ?? size(16, 16_384), overheadPerVmBytes: 0 },
     vms,
     statusSocket: "/nowhere",
+    http: { address: null, isGiven: true },
     logLevel: "info",
     sliceBytes: 256 * MIB,
     timers: { ...AGENT_TIMERS, ...setup.timers },
     shellTimers: setup.shellTimers ?? QUICK,
   };
   const { log, lines } = memoryLog();
-  const fleet = new Fleet({ config, log });
+  const fleet = new Fleet({ config, log, observer: setup.observer ?? NO_OBSERVER });
   onTestFinished(() => fleet.stop());
   fleet.start();
   return { fleet, lines };
