@@ -15,6 +15,10 @@ export class HelperProcess {
     return new HelperProcess(fork(join(import.meta.dirname, file)));
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   async ask<Answer>(order: object): Promise<Answer> {
     const child = this.#child;
     return await new Promise((resolve, reject) => {

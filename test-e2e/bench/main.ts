@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { measureAllocators } from "./allocators.ts";
 import { measureCodec } from "./codec.ts";
 import { measureConnections } from "./connections.ts";
+import { measureFleet } from "./fleet.ts";
 import { measureNativeMonitor, measureStack } from "./footprint.ts";
 import { measureFrames } from "./frames.ts";
 import { measureLatency } from "./latency.ts";
@@ -15,17 +16,17 @@ import { measureWorlds } from "./worlds.ts";
 const HELP = `make bench [ARGS="…"]: measures speed and memory, with real guests too, in about twenty-five minutes.
 
   --quick       fewer samples, in about five minutes; says so
-  --only PART   codec, replay, world, frames, connections, footprint, latency or allocators
+  --only PART   codec, replay, world, frames, connections, fleet, footprint, latency or allocators
   --help`;
 
 const FULL = {
   ...{ codecRuns: 9, codecPairs: 200_000, replays: 5, worlds: 1_000 },
-  ...{ floodMs: 15_000, cycles: 8, visitMs: 10_000 },
+  ...{ floodMs: 15_000, cycles: 8, visitMs: 10_000, fleetWarmUpMs: 30_000, fleetMs: 60_000 },
   ...{ warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 },
 };
 const QUICK = {
   ...{ codecRuns: 3, codecPairs: 100_000, replays: 2, worlds: 100 },
-  ...{ floodMs: 5_000, cycles: 3, visitMs: 3_000 },
+  ...{ floodMs: 5_000, cycles: 3, visitMs: 3_000, fleetWarmUpMs: 10_000, fleetMs: 20_000 },
   ...{ warmUpMs: 20_000, idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 },
 };
 /** Whatever hangs, it ends. */
@@ -53,6 +54,7 @@ async function main(): Promise<number> {
     { name: "world", measure: () => measureWorlds(size.worlds) },
     { name: "frames", measure: () => measureFrames(size) },
     { name: "connections", measure: () => measureConnections(size) },
+    { name: "fleet", measure: () => measureFleet(size) },
     { name: "footprint", measure: () => measureNativeMonitor(size) },
     { name: "footprint", measure: () => measureStack(size) },
     { name: "latency", measure: () => measureLatency(size) },
