@@ -5,6 +5,7 @@ import { type AgentConfig } from "./config/load.ts";
 import { type Log } from "./log.ts";
 import { HttpDoor } from "./http/http-door.ts";
 import { Telemetry } from "./http/telemetry.ts";
+import { NodeWatch, type NodeReading } from "./node/node-watch.ts";
 import { Fleet } from "./shell/fleet.ts";
 import { StatusServer } from "./shell/status-server.ts";
 
@@ -27,6 +28,8 @@ export async function runAgent(config: AgentConfig, log: Log, options: RunOption
       throw error;
     });
     fleet.start();
+    const node = watchNode(config, fleet, log);
+    telemetry.watchPressure(() => node.pressure);
     const vms = config.vms.map(({ spec }) => spec.name);
     const { statusSocket } = config;
     log.info({ vms, statusSocket, http: http.address }, "the agent runs");
@@ -36,7 +39,9 @@ export async function runAgent(config: AgentConfig, log: Log, options: RunOption
       const advice = "the token can be read by whoever reads the path to the monitor: use wss";
       log.warn({ vms: exposed }, advice);
     }
+    node.start();
     await aborted(options.signal);
+    node.stop();
     log.info("the agent stops; sizes stay as they are");
     await fleet.stop();
     await http.stop();
@@ -45,6 +50,13 @@ export async function runAgent(config: AgentConfig, log: Log, options: RunOption
   } finally {
     await recorder?.stop();
   }
+}
+
+function watchNode(config: AgentConfig, fleet: Fleet, log: Log): NodeWatch {
+  const { nodePlan: plan, nodeSize, shellTimers } = config;
+  const { capacityEveryMs, brakeEveryMs } = shellTimers;
+  const onChange = (reading: NodeReading) => fleet.onCapacity(reading);
+  return new NodeWatch({ plan, log, capacityEveryMs, brakeEveryMs, onChange }, nodeSize);
 }
 
 async function startRecorder(file: string | null, log: Log): Promise<Recorder | null> {

@@ -69,6 +69,18 @@ export {
   type MonitorReason,
 } from "./monitor/types.ts";
 export {
+  BRAKE_LIMITS,
+  INITIAL_BRAKE,
+  PRESSURES,
+  pressureShare,
+  stepBrake,
+  type BrakeLimits,
+  type BrakeState,
+  type NodeSignals,
+  type Pressure,
+} from "./node/brake.ts";
+export { reserveOfDetected } from "./node/reserve.ts";
+export {
   PRESETS,
   withCalm,
   type CpuPolicy,

@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { CgroupError, findCgroup } from "../hypervisor/cgroup.ts";
+import { NodeSizeError, sizeNode, usableOf, type NodePlan, type NodeSize } from "../node/plan.ts";
 import { legacyOf } from "./legacy.ts";
 import { sayBytes } from "./quantities.ts";
 import { isSecure, type ConfigFile, type LegacyOverrides } from "./schema.ts";
@@ -10,10 +11,14 @@ import { isSecure, type ConfigFile, type LegacyOverrides } from "./schema.ts";
 export type Mismatch = Readonly<{ path: readonly PropertyKey[]; expected: string }>;
 
 /** Everything wrong with a file that is right key by key. `folder`: what its paths start from. */
-export function findMismatches(file: ConfigFile, folder: string): readonly Mismatch[] {
+export function findMismatches(
+  file: ConfigFile,
+  plan: NodePlan,
+  folder: string,
+): readonly Mismatch[] {
   return [
     ...file.vms.flatMap((vm, index) => checkBounds(vm.bounds, ["vms", index, "bounds"])),
-    ...checkCapacity(file),
+    ...checkCapacity(file, plan),
     ...checkLegacy(file),
     ...checkMetrics(file),
     ...checkOneOfAKind(file),
@@ -38,22 +43,47 @@ function checkBounds(
 }
 
 /** Every VM must be able to run at its minimum, all at once. */
-function checkCapacity({ node, vms }: ConfigFile): readonly Mismatch[] {
+function checkCapacity({ node, vms }: ConfigFile, plan: NodePlan): readonly Mismatch[] {
+  if (node.cgroup !== undefined && !fs.existsSync(node.cgroup)) {
+    return [{ path: ["node", "cgroup"], expected: "an existing cgroup folder" }];
+  }
+  const nodeSize = nodeSizeOf(plan);
+  if (nodeSize instanceof NodeSizeError) {
+    return [{ path: ["node", nodeSize.resource], expected: "a size: none can be detected here" }];
+  }
+  const usable = usableOf(nodeSize);
   const found: Mismatch[] = [];
   const cpu = vms.reduce((sum, vm) => sum + vm.bounds.min.cpu, 0);
   const mem = vms.reduce((sum, vm) => sum + vm.bounds.min.mem, 0);
   const overhead = vms.length * node.overheadPerVm;
   const who = vms.length === 1 ? "the VM's" : `the ${vms.length} VMs'`;
-  if (cpu > node.cpu) {
-    found.push({ path: ["node", "cpu"], expected: `at least ${cpu / 1000}: ${who} bounds.min` });
+  if (cpu > usable.milliCpu) {
+    const detected =
+      plan.milliCpu === null ? ` (${usable.milliCpu / 1000} by ${nodeSize.source.cpu})` : "";
+    const expected = `at least ${cpu / 1000}: ${who} bounds.min${detected}`;
+    found.push({ path: ["node", "cpu"], expected });
   }
-  if (mem + overhead > node.mem) {
+  if (mem + overhead > usable.memBytes) {
+    const detected =
+      plan.memBytes === null
+        ? ` (${sayBytes(nodeSize.size.memBytes)} by ${nodeSize.source.mem}, ` +
+          `${sayBytes(nodeSize.defaultReserve.memBytes)} of it kept for the node)`
+        : "";
     const expected =
       `at least ${sayBytes(mem + overhead)}: ${who} bounds.min is ${sayBytes(mem)} ` +
-      `and node.overheadPerVm makes ${sayBytes(overhead)}`;
+      `and node.overheadPerVm makes ${sayBytes(overhead)}${detected}`;
     found.push({ path: ["node", "mem"], expected });
   }
   return found;
+}
+
+function nodeSizeOf(plan: NodePlan): NodeSize | NodeSizeError {
+  try {
+    return sizeNode(plan);
+  } catch (error) {
+    if (error instanceof NodeSizeError) return error;
+    throw error;
+  }
 }
 
 function checkLegacy(file: ConfigFile): readonly Mismatch[] {

@@ -12,6 +12,18 @@ test("fills in what the smallest file leaves out", () => {
     size: { milliCpu: 4000, memBytes: 3072 * MIB },
     overheadPerVmBytes: 256 * MIB,
   });
+  expect(config.nodePlan).toEqual({
+    milliCpu: 4000,
+    memBytes: 3072 * MIB,
+    place: { proc: "/proc", cgroup: null },
+    brakes: {
+      memoryPressurePercent: 10,
+      swapPagesPerSec: 1000,
+      availableMemBytes: 256 * MIB,
+      releaseAfterMs: 30_000,
+    },
+  });
+  expect(config.http).toEqual({ address: { host: "127.0.0.1", port: 10330 }, isGiven: false });
   expect(config.statusSocket).toBe("/run/selfscale/agent.sock");
   expect([config.logLevel, config.sliceBytes]).toEqual(["info", 256 * MIB]);
   expect(config.timers.observeBusyMs).toBe(50);
@@ -44,7 +56,8 @@ test("fills in what the smallest file leaves out", () => {
 
 test("takes every key", () => {
   const { folder, file } = writeConfig(`
-node: { cpu: 3500m, mem: 4294967296, overheadPerVm: 0 }
+node: { cpu: 3500m, mem: 4294967296, overheadPerVm: 0, cgroup: FOLDER, brakes: { memoryPressurePercent: 25, swapPagesPerSec: 7, availableMem: 1Gi, releaseAfterMs: 9 } }
+http: 127.0.0.1:0
 legacy: { computeUnit: { cpu: 0.5, mem: 2Gi }, memoryUsageFractionTarget: 0.8 }
 socket: /run/other.sock
 log: { level: debug }
@@ -68,10 +81,20 @@ vms:
     fs.writeFileSync(path.join(folder, name), "read at each dial");
   }
   fs.writeFileSync(path.join(folder, "cpu.max"), "max 100000\n");
-  fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace("FOLDER", folder));
+  fs.writeFileSync(file, fs.readFileSync(file, "utf8").replaceAll("FOLDER", folder));
   const config = loadConfig(file);
   expect(config).toMatchObject({
     node: { size: { milliCpu: 3500, memBytes: 4096 * MIB }, overheadPerVmBytes: 0 },
+    nodePlan: {
+      place: { cgroup: folder },
+      brakes: {
+        memoryPressurePercent: 25,
+        swapPagesPerSec: 7,
+        availableMemBytes: 1024 * MIB,
+        releaseAfterMs: 9,
+      },
+    },
+    http: { address: { host: "127.0.0.1", port: 0 }, isGiven: true },
     statusSocket: "/run/other.sock",
     logLevel: "debug",
     sliceBytes: 128 * MIB,
@@ -112,4 +135,17 @@ test("a wss address alone trusts the system's CAs", () => {
 test("memoryDevice: none is a choice of its own", () => {
   const { file } = writeConfig(edit(["name: pg-1", "name: pg-1\n    memoryDevice: none"]));
   expect(loadConfig(file).vms[0]?.memoryDevice).toEqual({ kind: "none" });
+});
+
+test("what is left out is detected, and found memory leaves the node its reserve", () => {
+  const { folder, file } = writeConfig(edit(["{ cpu: 4, mem: 3Gi }", "{ brakes: off }"]));
+  fs.writeFileSync(path.join(folder, "meminfo"), "MemTotal:       4194304 kB\n");
+  fs.writeFileSync(path.join(folder, "stat"), "cpu  9 9\ncpu0 4\ncpu1 5\nintr 7\n");
+  const { node, nodePlan, nodeSize } = loadConfig(file, folder);
+  expect(node.size).toEqual({ milliCpu: 2000, memBytes: 3584 * MIB });
+  expect(nodePlan).toMatchObject({ milliCpu: null, memBytes: null, brakes: null });
+  expect(nodeSize.source).toEqual({
+    cpu: "online CPUs of /proc/stat",
+    mem: "MemTotal of /proc/meminfo",
+  });
 });

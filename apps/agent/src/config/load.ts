@@ -6,11 +6,13 @@ import { type Bounds, type Size } from "@selfscale/protocol";
 import { LineCounter, parseDocument } from "yaml";
 import { findCgroup, type Cgroup } from "../hypervisor/cgroup.ts";
 import { type DeviceChoice } from "../hypervisor/device-choice.ts";
+import { sizeNode, usableOf, type NodePlan, type NodeSize } from "../node/plan.ts";
 import { SYSTEM_TLS, type MonitorTls } from "../shell/monitor-tls.ts";
 import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
 import { findMismatches } from "./check.ts";
 import { legacyOf } from "./legacy.ts";
 import { ConfigError, describeIssues, type Source } from "./problem.ts";
+import { planOf } from "./node.ts";
 import { httpOf, type HttpChoice } from "./http.ts";
 import { ConfigFile, isSecure, type LOG_LEVELS } from "./schema.ts";
 
@@ -29,7 +31,10 @@ export type VmConfig = Readonly<{
 }>;
 
 export type AgentConfig = Readonly<{
+  /** As large as it was when the configuration was read. */
   node: Capacity;
+  nodePlan: NodePlan;
+  nodeSize: NodeSize;
   vms: readonly VmConfig[];
   statusSocket: string;
   http: HttpChoice;
@@ -43,11 +48,13 @@ export type AgentConfig = Readonly<{
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Reads, checks and completes the file. Throws ConfigError with the first thing wrong in it. */
-export function loadConfig(file: string): AgentConfig {
+export function loadConfig(file: string, proc = "/proc"): AgentConfig {
   const source = parse(file, read(file));
   const parsed = ConfigFile.safeParse(source.document.toJS());
   if (!parsed.success) throw new ConfigError(describeIssues(parsed.error.issues, source));
-  const mismatches = findMismatches(parsed.data, path.dirname(path.resolve(file)));
+  const folder = path.dirname(path.resolve(file));
+  const plan = planOf(parsed.data.node, proc);
+  const mismatches = findMismatches(parsed.data, plan, folder);
   if (mismatches.length > 0) {
     const issues = mismatches.map(({ path, expected }) => ({
       code: "custom" as const,
@@ -56,7 +63,7 @@ export function loadConfig(file: string): AgentConfig {
     }));
     throw new ConfigError(describeIssues(issues, source));
   }
-  return complete(parsed.data, path.dirname(path.resolve(file)));
+  return complete(parsed.data, plan, folder);
 }
 
 function read(file: string): string {
@@ -86,13 +93,13 @@ function parse(file: string, yaml: string): Source {
   return { file, document, lines };
 }
 
-function complete(file: ConfigFile, folder: string): AgentConfig {
+function complete(file: ConfigFile, nodePlan: NodePlan, folder: string): AgentConfig {
   const timers = file.timers ?? {};
+  const nodeSize = sizeNode(nodePlan);
   return {
-    node: {
-      size: { milliCpu: file.node.cpu, memBytes: file.node.mem },
-      overheadPerVmBytes: file.node.overheadPerVm,
-    },
+    node: { size: usableOf(nodeSize), overheadPerVmBytes: file.node.overheadPerVm },
+    nodePlan,
+    nodeSize,
     vms: file.vms.map((vm) => completeVm(vm, file, folder)),
     statusSocket: file.socket,
     http: httpOf(file.http),

@@ -31,7 +31,7 @@ test.for<{ name: string; text: string; problem: string }>([
   {
     name: "no node",
     text: "vms: []\n",
-    problem: "FILE:1: vms: got [], expected at least one VM (and 1 more)",
+    problem: "FILE:1: vms: got [], expected at least one VM",
   },
   {
     name: "unknown key at the top",
@@ -80,8 +80,8 @@ test.for<{ name: string; text: string; problem: string }>([
   },
   {
     name: "a missing value",
-    text: edit([", mem: 3Gi", ""]),
-    problem: `FILE:1: node.mem: missing, expected ${BYTES}`,
+    text: edit([", mem: 512Mi", ""]),
+    problem: `FILE:6: vms[0].bounds.min.mem: missing, expected ${BYTES}`,
   },
   {
     name: "a missing mapping",
@@ -91,7 +91,8 @@ test.for<{ name: string; text: string; problem: string }>([
   {
     name: "a list where a mapping belongs",
     text: edit(["{ cpu: 4, mem: 3Gi }", "[4, 3]"]),
-    problem: "FILE:1: node: got [4,3], expected a mapping of cpu, mem, overheadPerVm",
+    problem:
+      "FILE:1: node: got [4,3], expected a mapping of cpu, mem, cgroup, brakes, overheadPerVm",
   },
   {
     name: "a bad address of the monitor",
@@ -158,6 +159,30 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "no CPU for all minimums",
     text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 1, mem: 3Gi }"]) + SECOND,
     problem: "FILE:1: node.cpu: got 1, expected at least 1.5: the 2 VMs' bounds.min",
+  },
+  {
+    name: "a slice that is not there",
+    text: edit(["{ cpu: 4, mem: 3Gi }", "{ cgroup: /sys/fs/cgroup/no-such-one }"]),
+    problem:
+      'FILE:1: node.cgroup: got "/sys/fs/cgroup/no-such-one", expected an existing cgroup folder',
+  },
+  {
+    name: "brakes that are neither limits nor off",
+    text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 4, mem: 3Gi, brakes: on }"]),
+    problem:
+      'FILE:1: node.brakes: got "on", expected off, or a mapping of memoryPressurePercent, swapPagesPerSec, availableMem, releaseAfterMs',
+  },
+  {
+    name: "a brake that there is not",
+    text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 4, mem: 3Gi, brakes: { cpuPercent: 3 } }"]),
+    problem:
+      "FILE:1: node.brakes.cpuPercent: unknown key, expected one of memoryPressurePercent, swapPagesPerSec, availableMem, releaseAfterMs",
+  },
+  {
+    name: "more than all of the time",
+    text: edit(["3Gi }", "3Gi, brakes: { memoryPressurePercent: 101 } }"]),
+    problem:
+      "FILE:1: node.brakes.memoryPressurePercent: got 101, expected a number above 0 and up to 100",
   },
   {
     name: "a protocol version that is none of ours",
@@ -244,9 +269,33 @@ test("a token file of nothing but space holds no token", () => {
   expect(messageOf(file)).toMatch(/expected a readable file with a token: it is empty$/);
 });
 
-function messageOf(file: string): string {
+test.for([
+  {
+    meminfo: "MemTotal: 1048576 kB\n",
+    problem:
+      "FILE:1: node.mem: missing, expected at least 768Mi: the VM's bounds.min is 512Mi and node.overheadPerVm makes 256Mi (1Gi by MemTotal of /proc/meminfo, 512Mi of it kept for the node)",
+  },
+  {
+    meminfo: "",
+    problem: "FILE:1: node.mem: missing, expected a size: none can be detected here",
+  },
+])("a machine that is too small, or says nothing: $meminfo", ({ meminfo, problem }) => {
+  const { folder, file } = writeConfig(edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 4 }"]));
+  fs.writeFileSync(path.join(folder, "meminfo"), meminfo);
+  expect(messageOf(file, folder)).toBe(problem.replace("FILE", file));
+});
+
+test("a machine with too few CPUs is told with where that is known from", () => {
+  const { folder, file } = writeConfig(edit(["{ cpu: 4, mem: 3Gi }", "{ mem: 3Gi }"]) + SECOND);
+  fs.writeFileSync(path.join(folder, "stat"), "cpu  1\ncpu0 1\n");
+  expect(messageOf(file, folder)).toBe(
+    `${file}:1: node.cpu: missing, expected at least 1.5: the 2 VMs' bounds.min (1 by online CPUs of /proc/stat)`,
+  );
+});
+
+function messageOf(file: string, proc?: string): string {
   try {
-    loadConfig(file);
+    loadConfig(file, proc);
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError);
     return (error as ConfigError).message;

@@ -1,6 +1,6 @@
 // The configuration file, key by key. The comments are the manual.
 // Unknown keys are errors; names are never renamed.
-import { AGENT_TIMERS, type LegacyConfig } from "@selfscale/core";
+import { AGENT_TIMERS, BRAKE_LIMITS, type LegacyConfig } from "@selfscale/core";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import { isQmpAddress } from "@selfscale/qmp";
 import * as z from "zod";
@@ -128,16 +128,41 @@ const Vm = mapping({
   legacy: Legacy.optional(),
 });
 
+const percent = factor("a number above 0 and up to 100", (value) => value > 0 && value <= 100);
+const BRAKES_SHAPE = {
+  memoryPressurePercent: percent.default(BRAKE_LIMITS.memoryPressurePercent),
+  swapPagesPerSec: count.default(BRAKE_LIMITS.swapPagesPerSec),
+  availableMem: Bytes.prefault(BRAKE_LIMITS.availableMemBytes),
+  /** Milliseconds. */
+  releaseAfterMs: count.default(BRAKE_LIMITS.releaseAfterMs),
+};
+/** null: off. */
+const Brakes = z.preprocess(
+  (value) => (value === "off" ? null : value),
+  z
+    .strictObject(BRAKES_SHAPE, {
+      error: ({ code }) => {
+        const keys = Object.keys(BRAKES_SHAPE).join(", ");
+        return code === "unrecognized_keys" ? `one of ${keys}` : `off, or a mapping of ${keys}`;
+      },
+    })
+    .nullable(),
+);
+
 const TIMER_NAMES = Object.keys({ ...AGENT_TIMERS, ...SHELL_TIMERS });
 
 export const ConfigFile = mapping({
-  /** What this node may hand out to its VMs. Guest RAM and vCPUs. */
+  /** What this node may hand out to its VMs. Guest RAM and vCPUs. What is left out is detected. */
   node: mapping({
-    cpu: MilliCpu,
-    mem: Bytes,
+    cpu: MilliCpu.optional(),
+    mem: Bytes.optional(),
+    /** Slice that the QEMUs are in: its limits, and those above it, are detected. Default: the agent's own slice. */
+    cgroup: text("an absolute path", (value) => value.startsWith("/")).optional(),
+    /** When the node is in trouble and nothing may grow for comfort; `off`: never. */
+    brakes: Brakes.prefault({}),
     /** QEMU's own memory per VM, counted beside the guest's. Measured 210–300 MB under TCG. */
     overheadPerVm: BytesOrNone.default(256 * MIB),
-  }),
+  }).prefault({}),
   legacy: Legacy.optional(),
   vms: z.array(Vm, { error: "a list of VMs" }).check(z.minLength(1, "at least one VM")),
   /** Unix socket of `selfscale-agent status`. */

@@ -1,10 +1,16 @@
 // What the node as a whole shows, and this process.
+import { PRESSURES, type Pressure } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import pkg from "../../package.json" with { type: "json" };
 import { type FleetStatus } from "../shell/fleet.ts";
 import { sample, type LiveMetric } from "./live-metric.ts";
 
-type NodeMetric = LiveMetric<FleetStatus>;
+export type NodeView = FleetStatus &
+  Readonly<{
+    /** Share of time in which some task of the node waited; null: not known. */
+    pressure: Readonly<Record<Pressure, number | null>>;
+  }>;
+type NodeMetric = LiveMetric<NodeView>;
 
 const PARTS = {
   capacity: "What the node may hand out to its VMs, after its reserve",
@@ -55,6 +61,31 @@ export const NODE_METRICS: readonly NodeMetric[] = [
     kind: "gauge",
     labels: [],
     read: ({ node }) => [sample(node.isOvercommitted ? 1 : 0)],
+  },
+  {
+    name: "selfscale_node_brake",
+    help: "1 while the node is in trouble and nothing grows for comfort; the status says why.",
+    kind: "gauge",
+    labels: [],
+    read: ({ node }) => [sample(node.brake === null ? 0 : 1)],
+  },
+  {
+    name: "selfscale_node_pressure_ratio",
+    help: "Share of the last seconds in which some task waited for the resource; no series where it is not known.",
+    kind: "gauge",
+    labels: ["resource"],
+    read: ({ pressure }) =>
+      PRESSURES.flatMap((resource) => {
+        const share = pressure[resource];
+        return share === null ? [] : [sample(share, { resource })];
+      }),
+  },
+  {
+    name: "selfscale_node_source_info",
+    help: "Always 1: where the node's CPU and memory are known from; given, or a file of the kernel.",
+    kind: "gauge",
+    labels: ["cpu", "mem"],
+    read: ({ node }) => [sample(1, node.source)],
   },
   {
     name: "selfscale_build_info",

@@ -7,7 +7,7 @@ import { type Pages } from "./http-server.ts";
 import { Instruments } from "./instruments.ts";
 import { toMetric } from "./live-metric.ts";
 import { LoopLag } from "./loop-lag.ts";
-import { NODE_METRICS } from "./node-metrics.ts";
+import { NODE_METRICS, type NodeView } from "./node-metrics.ts";
 import { VM_METRICS } from "./vm-metrics.ts";
 
 /** The registry of one agent. Made before its fleet, which is given the instruments. */
@@ -16,12 +16,13 @@ export class Telemetry {
   readonly instruments = new Instruments(this.registry);
   readonly #lag: LoopLag;
   #status: (() => FleetStatus) | null = null;
+  #pressure: () => NodeView["pressure"] = () => ({ memory: null, cpu: null, io: null });
   /** Taken once per scrape, not once per metric. */
-  #seen: FleetStatus | null = null;
+  #seen: NodeView | null = null;
 
   constructor(now: () => MonoMs = () => performance.now()) {
     this.#lag = new LoopLag(now, (ms) => this.instruments.lagged(ms));
-    const seen = (): FleetStatus => {
+    const seen = (): NodeView => {
       if (this.#seen === null) throw new Error("metrics are read through page()");
       return this.#seen;
     };
@@ -34,6 +35,10 @@ export class Telemetry {
   start(status: () => FleetStatus): void {
     this.#status = status;
     this.#lag.start();
+  }
+
+  watchPressure(pressure: () => NodeView["pressure"]): void {
+    this.#pressure = pressure;
   }
 
   stop(): void {
@@ -50,7 +55,7 @@ export class Telemetry {
   }
 
   async #page(): Promise<string> {
-    this.#seen = this.#take();
+    this.#seen = { ...this.#take(), pressure: this.#pressure() };
     try {
       return await this.registry.metrics();
     } finally {

@@ -11,14 +11,27 @@ import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
 import { type AgentConfig } from "../config/load.ts";
 import { type Log } from "../log.ts";
+import { type NodeReading } from "../node/node-watch.ts";
+import { usableOf } from "../node/plan.ts";
 import { NO_OBSERVER, type Observer } from "./observer.ts";
 import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
 
 /** What `GET /status` answers. Sizes in milli-vCPU and bytes. */
 export type FleetStatus = Readonly<{
-  node: Readonly<{ capacity: Size; overheadPerVmBytes: number }> & NodeUse;
+  node: NodeStatus;
   vms: readonly RunnerStatus[];
 }>;
+
+export type NodeStatus = NodeUse &
+  Readonly<{
+    /** What may be handed out, after the node's reserve. */
+    capacity: Size;
+    overheadPerVmBytes: number;
+    /** Where the size is from: `given`, or a file of the kernel. */
+    source: Readonly<{ cpu: string; mem: string }>;
+    /** Why nothing grows for comfort now; null: the node is well. */
+    brake: string | null;
+  }>;
 
 export type FleetOptions = Readonly<{
   config: AgentConfig;
@@ -32,19 +45,19 @@ export type FleetOptions = Readonly<{
 
 /** All VMs of this node: their loops, and the arbiter that divides the node among them. */
 export class Fleet {
-  readonly #config: AgentConfig;
   readonly #log: Log;
   readonly #now: () => MonoMs;
   readonly #runners: ReadonlyMap<string, VmRunner>;
   #arbiter: ArbiterState;
+  #node: NodeReading;
   #isOvercommitted = false;
 
   constructor(options: FleetOptions) {
     const { config, log, recorder = null, observer = NO_OBSERVER } = options;
     const { now = () => performance.now(), random = Math.random } = options;
-    this.#config = config;
     this.#log = log;
     this.#now = now;
+    this.#node = { ...config.nodeSize, brake: null };
     const members = config.vms.map(({ spec }) => ({ name: spec.name, ...spec.bounds }));
     this.#arbiter = initialArbiter(config.node, members);
     this.#runners = new Map(
@@ -79,10 +92,19 @@ export class Fleet {
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
   }
 
+  /** The node has another size, or is in trouble, or is no longer. */
+  onCapacity(reading: NodeReading): void {
+    this.#node = reading;
+    const capacity = { ...this.#arbiter.capacity, size: usableOf(reading) };
+    this.#arbiter = { ...this.#arbiter, capacity };
+    this.#sayOvercommitment();
+  }
+
   status(): FleetStatus {
-    const { size, overheadPerVmBytes } = this.#config.node;
+    const { size, overheadPerVmBytes } = this.#arbiter.capacity;
+    const { source, brake } = this.#node;
     return {
-      node: { capacity: size, overheadPerVmBytes, ...nodeUse(this.#arbiter) },
+      node: { capacity: size, overheadPerVmBytes, source, brake, ...nodeUse(this.#arbiter) },
       vms: [...this.#runners.values()].map((runner) => runner.status()),
     };
   }
@@ -101,7 +123,7 @@ export class Fleet {
     const use = nodeUse(this.#arbiter);
     if (use.isOvercommitted === this.#isOvercommitted) return;
     this.#isOvercommitted = use.isOvercommitted;
-    const fields = { ...use, capacity: this.#config.node.size };
+    const fields = { ...use, capacity: this.#arbiter.capacity.size };
     if (use.isOvercommitted) {
       this.#log.warn(fields, "overcommitted: the VMs hold more than this node; nothing grows");
     } else this.#log.info(fields, "no longer overcommitted");

@@ -27,6 +27,9 @@ export type ShellTimers = Readonly<{
   lfcScrapeMs: number;
   /** Window over which CPU use and throttling are averaged. */
   cpuWindowMs: number;
+  /** How often the node's size is read anew, and how often it is asked how it fares. */
+  capacityEveryMs: number;
+  brakeEveryMs: number;
   /** What a stopping agent takes at most to settle what is in flight. */
   stopMs: number;
 }>;
@@ -43,5 +46,7 @@ export const SHELL_TIMERS: ShellTimers = {
   lfcScrapeEveryMs: 15_000,
   lfcScrapeMs: 5_000,
   cpuWindowMs: 1_000,
+  capacityEveryMs: 10_000,
+  brakeEveryMs: 1_000,
   stopMs: 5_000,
 };

@@ -7,6 +7,7 @@ import { legacyOf } from "../config/legacy.ts";
 import { type AgentConfig, type VmConfig } from "../config/load.ts";
 import { type Log } from "../log.ts";
 import { Fleet } from "../shell/fleet.ts";
+import { GIVEN } from "../node/plan.ts";
 import { NO_OBSERVER, type Observer } from "../shell/observer.ts";
 import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
 import { MIB } from "./qemu.ts";
@@ -63,8 +64,19 @@ export function startFleet(
     observer?: Observer;
   }> = {},
 ): { fleet: Fleet; lines: LogLine[] } {
+  const capacity = setup.capacity ?? size(16, 16_384);
   const config: AgentConfig = {
-    node: { size: setup.capacity ?? size(16, 16_384), overheadPerVmBytes: 0 },
+    node: { size: capacity, overheadPerVmBytes: 0 },
+    nodePlan: {
+      ...capacity,
+      place: { proc: "/nowhere", cgroup: null },
+      brakes: null,
+    },
+    nodeSize: {
+      size: capacity,
+      source: { cpu: GIVEN, mem: GIVEN },
+      defaultReserve: { milliCpu: 0, memBytes: 0 },
+    },
     vms,
     statusSocket: "/nowhere",
     http: { address: null, isGiven: true },
