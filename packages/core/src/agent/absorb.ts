@@ -313,12 +313,13 @@ function scaleRequested(
 }
 
 function downscaleAnswered(
-  state: VmState,
+  before: VmState,
   news: LinkNews & { kind: "downscale-answered" },
   now: MonoMs,
 ): Result {
-  const { memory, cpu } = state;
   const { ask, answer } = news;
+  const state = answer.kind === "agreed" ? owesNews(before, ask) : before;
+  const { memory, cpu } = state;
   if (memory.kind === "asking" && memory.ask === ask) {
     const what = `memory ${sayMem(memory.toBytes)}`;
     if (answer.kind === "agreed") {
@@ -358,6 +359,18 @@ function refusedShrink(
   const short = fellShort(state, resource, "shrink", problem, now);
   const pace = paceOf(short, resource);
   return withPace(short, resource, { ...pace, shrink: { ...pace.shrink, lowest } });
+}
+
+/**
+ * A version-1 monitor that agrees has made itself smaller. Whether it is to be told that it keeps its memory is seen at
+ * the end of what it agreed to (report.ts), which may be now: the question may no longer stand. What it knows of memory
+ * is nothing, until then.
+ */
+function owesNews(state: VmState, ask: number): VmState {
+  const { link, notified, cpu } = state;
+  if (link.kind !== "up" || link.version !== 1 || notified === null) return state;
+  if (cpu.kind === "asking" && cpu.ask === ask) return state; // that question left memory as it is
+  return { ...state, notified: { ...notified, memBytes: 0 } };
 }
 
 /** What was asked for, with what is wanted anyway of the resource that was not asked about. */

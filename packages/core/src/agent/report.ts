@@ -140,25 +140,41 @@ function outcomeOf(
 export function notifyStage(state: VmState, now: MonoMs): Result {
   const { facts, link } = state;
   if (facts === null || link.kind !== "up" || state.identity === "mismatched") return [state, []];
-  const plugged = actualOf(facts);
-  // A guest that agreed to use fewer CPUs than are plugged must not read "more" out of a growth of memory.
-  const milliCpu = Math.min(plugged.milliCpu, state.advisedMilli ?? Infinity);
-  const actual = { ...plugged, milliCpu };
-  const known = state.notified;
+  const actual = ownOf(state, facts);
   // What it had when the link came up is its own knowledge; only what is added is news.
-  if (known === null) return [{ ...state, notified: actual }, []];
+  if (state.notified === null) return [{ ...state, notified: actual }, []];
+  const goingTo = givingBackTo(state);
+  const known = goingTo === null ? state.notified : { ...state.notified, memBytes: goingTo };
   const isGrowing = state.memory.kind === "growing" || state.cpu.kind === "growing";
   const grew = actual.memBytes > known.memBytes || actual.milliCpu > known.milliCpu;
-  if (!grew) {
-    const isLess = actual.memBytes < known.memBytes || actual.milliCpu < known.milliCpu;
-    return [isLess ? { ...state, notified: actual } : state, []];
-  }
+  if (!grew) return [same(actual, state.notified) ? state : { ...state, notified: actual }, []];
   // Plugging arrives in pieces; one notification when a resource is done is enough.
   const memDone = actual.memBytes > known.memBytes && state.memory.kind !== "growing";
   const cpuDone = actual.milliCpu > known.milliCpu && state.cpu.kind !== "growing";
   if (isGrowing && !memDone && !cpuDone) return [state, []];
   const asked = ask(link, { type: "UpscaleNotification", granted: actual }, now);
   return [{ ...state, link: asked.link, notified: actual }, [asked.action]];
+}
+
+/** What the VM has and may count on: nothing that it agreed to give back, and no loan. */
+function ownOf(state: VmState, facts: HypervisorFacts): Size {
+  const { milliCpu, memBytes } = actualOf(facts);
+  const { advisedMilli, lentFromMilli, cpu } = state;
+  const agreedMilli = cpu.kind === "shrinking" ? cpu.toMilli : Infinity;
+  return {
+    milliCpu: Math.min(milliCpu, advisedMilli ?? Infinity, lentFromMilli ?? Infinity, agreedMilli),
+    memBytes: Math.min(memBytes, givingBackTo(state) ?? Infinity),
+  };
+}
+
+/**
+ * The memory that a version-1 monitor has agreed to be left with, while that goes on; null otherwise. It has lowered its
+ * caches for it, and no other word than one more notification says "you keep it after all", when the slice comes short
+ * or is never taken. A later version reads it off the SizeReport.
+ */
+function givingBackTo({ memory, link }: VmState): number | null {
+  if (link.kind !== "up" || link.version !== 1) return null;
+  return memory.kind === "agreed" || memory.kind === "shrinking" ? memory.toBytes : null;
 }
 
 /** Stage: SizeReport: first thing on the link, on every change, and now and then. */
