@@ -6,8 +6,9 @@ import { replay } from "../testing/transcript.ts";
 import { agentStage } from "./testing/stage.ts";
 
 const FOLDER = join(import.meta.dirname, "scenarios");
+const NAMES = readdirSync(FOLDER, { recursive: true, encoding: "utf8" });
 
-test.for(readdirSync(FOLDER))("%s", async (name) => {
+test.for(NAMES.filter((name) => name.endsWith(".txt")))("%s", async (name) => {
   const path = join(FOLDER, name);
   const played = replay(readFileSync(path, "utf8"), agentStage());
   await expect(played).toMatchFileSnapshot(path);

@@ -49,6 +49,11 @@ export class RigVm {
   pluggableBytes = Infinity;
   /** Who answers. A command is carried out all the same; a look and a claim just vanish. */
   answers = { commands: true, looks: true, permits: true };
+  unplugBytesPerMs = UNPLUG_BYTES_PER_MS;
+  /** QEMU and the kernel refuse this many commands. */
+  refusals = 0;
+  /** A scripted node in the arbiter's place; it may answer late, by null. null: the arbiter. */
+  node: ((want: Size) => Size | null) | null = null;
   monitor: MonitorScript = {
     version: 2,
     uuid: UUID,
@@ -65,6 +70,8 @@ export class RigVm {
   pending: VmEvent[] = [];
   /** Told of every action before it has any effect. */
   watch: (action: VmAction) => void = () => undefined;
+  /** And of every event before the machine is. */
+  overhear: (event: VmEvent) => void = () => undefined;
 
   constructor(spec: VmSpec, sliceBytes: number) {
     this.name = spec.name;
@@ -174,6 +181,7 @@ export class Rig {
   }
 
   feed(vm: RigVm, event: VmEvent): void {
+    vm.overhear(event);
     const [state, actions] = stepVm(vm.state, event, this.now);
     vm.state = state;
     for (const action of actions) this.perform(vm, action);
@@ -218,7 +226,7 @@ export class Rig {
         vm.setDevice({ sizeBytes: Math.max(sizeBytes, grown) });
       } else if (sizeBytes > requestedBytes) {
         const floor = Math.max(requestedBytes, Math.min(sizeBytes, vm.unpluggableBytes));
-        const step = Math.ceil((UNPLUG_BYTES_PER_MS * ms) / blockBytes) * blockBytes;
+        const step = Math.ceil((vm.unplugBytesPerMs * ms) / blockBytes) * blockBytes;
         vm.setDevice({ sizeBytes: Math.max(floor, sizeBytes - step) });
       }
     }
@@ -226,6 +234,11 @@ export class Rig {
 
   private perform(vm: RigVm, action: VmAction): void {
     vm.watch(action);
+    if ("attempt" in action && vm.refusals > 0) {
+      vm.refusals -= 1;
+      vm.pending.push({ ...settled(action.attempt), outcome: "refused", problem: "GenericError" });
+      return;
+    }
     switch (action.kind) {
       case "observe":
         if (vm.isPresent && vm.answers.looks)
@@ -281,6 +294,11 @@ export class Rig {
 
   private arbitrate(vm: RigVm, want: Size, held: Size): void {
     if (!vm.answers.permits) return;
+    if (vm.node !== null) {
+      const permit = vm.node(want);
+      if (permit !== null) vm.pending.push(permitChanged(permit, want));
+      return;
+    }
     const event = { kind: "claimed", vm: vm.name, want, held } as const;
     const [arbiter, changes] = stepArbiter(this.arbiter, event, this.now);
     this.arbiter = arbiter;
@@ -315,4 +333,13 @@ export class Rig {
       reply({ type: "DownscaleResult", ...answer, id: frame.id });
     }
   }
+}
+
+function permitChanged(permit: Size, want: Size): VmEvent {
+  const isNodeFull = permit.milliCpu < want.milliCpu || permit.memBytes < want.memBytes;
+  return { kind: "permit-changed", permit, isNodeFull };
+}
+
+function settled(attempt: number): VmEvent & { kind: "command-settled" } {
+  return { kind: "command-settled", attempt, outcome: "done", problem: null };
 }

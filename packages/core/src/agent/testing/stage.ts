@@ -3,7 +3,9 @@ import { json, numbers, wordsOf, type Play } from "../../testing/transcript.ts";
 import { vmWakeAt } from "../machine.ts";
 import { vmStatus } from "../status.ts";
 import { type HypervisorFacts, type VmEvent, type VmSpec } from "../types.ts";
+import { addDeployed, deployedCommands } from "./deployed-stage.ts";
 import { MIB, Rig, bounds, size, type MonitorScript, type RigVm } from "./rig.ts";
+import { StepBook } from "./step-book.ts";
 
 type Command = (rest: string) => void;
 
@@ -13,6 +15,7 @@ export function agentStage(): Play {
   let vm = rig.add();
   let startedAt = rig.now;
   let heard: string[] = [];
+  let book = new StepBook();
   const time = (at: number): string => `+${at - startedAt}`;
   const worldCommands: Readonly<Record<string, Command>> = {
     node: (rest) => {
@@ -24,6 +27,27 @@ export function agentStage(): Play {
       vm.watch = (action) => heard.push(`${time(rig.now)} ${wordsOf(action)}`);
       startedAt = rig.now;
     },
+    /** `deployed MIN MAX NOW {factors}`: a VM of the deployed agent's tests, in compute units. */
+    deployed: (rest) => {
+      rig = new Rig();
+      vm = addDeployed(rig, rest);
+      vm.watch = (action) => {
+        heard.push(`${time(rig.now)} ${wordsOf(action)}`);
+        book.done(action);
+      };
+      book = new StepBook();
+      vm.overhear = (event) => book.heard(event);
+      startedAt = rig.now;
+    },
+    /** `run`, with not a word of it in the file; time counts from its end. */
+    skip: (rest) => {
+      rig.run(Number(rest));
+      heard = [];
+      startedAt = rig.now;
+      book.forget();
+    },
+    /** `then STEP; STEP`: these came since the last one, in this order, and no others. */
+    then: (rest) => book.expect(rest),
     run: (rest) => rig.run(Number(rest)),
     status: () => {
       const wakeAt = vmWakeAt(vm.state);
@@ -33,7 +57,7 @@ export function agentStage(): Play {
   };
   return (name, rest) => {
     heard = [];
-    const act = worldCommands[name] ?? vmCommands(rig, vm)[name];
+    const act = worldCommands[name] ?? vmCommands(rig, vm)[name] ?? deployedCommands(rig, vm)[name];
     if (act === undefined) throw new Error(`no such command: ${name}`);
     act(rest);
     return heard;
