@@ -10,10 +10,11 @@ export {
   type NodeUse,
   type PermitChange,
 } from "./agent/arbiter.ts";
-export { AGENT_NOTES, type AgentNote } from "./agent/explain.ts";
+export { AGENT_NOTES, note, sayMs, type AgentNote } from "./agent/explain.ts";
+export { explainVm, type NodeVerdict, type VmExplanation } from "./agent/explanation.ts";
 export { withOrdersOf } from "./agent/operator.ts";
 export { stepVm, vmWakeAt } from "./agent/machine.ts";
-export { vmStatus, type VmStatus } from "./agent/status.ts";
+export { vmStatus, vmWhy, type VmStatus } from "./agent/status.ts";
 export { AGENT_TIMERS, type AgentTimers } from "./agent/timers.ts";
 export {
   type Explanation,

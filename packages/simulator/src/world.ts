@@ -355,7 +355,7 @@ export class World {
     return {
       divided: (event, wanted) => {
         const changes = this.#options.sabotage?.node?.(wanted, this.clock.now) ?? wanted;
-        const seat = this.#seats.find(({ index }) => nameOf(index) === event.vm);
+        const seat = this.#seats.find(({ index }) => "vm" in event && nameOf(index) === event.vm);
         if (event.kind === "left" && seat?.machine.isThere === true) this.#nodeWatch?.mistook();
         this.#nodeWatch?.divided(event, changes);
         return changes;

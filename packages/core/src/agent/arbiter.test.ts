@@ -153,3 +153,42 @@ test("never promises more than the node has, whatever is claimed in whatever ord
     }),
   );
 });
+
+describe("read anew", () => {
+  test("more capacity goes to who waits; less takes nothing that is held or promised", () => {
+    const full = node({ size: size(4, 4), overheadPerVmBytes: 0 });
+    const { after } = claim(full, "a", size(1, 6), size(1, 1), 0);
+    const grown = { size: size(4, 8), overheadPerVmBytes: 0 };
+    const [more, changes] = stepArbiter(after, { kind: "capacity-changed", capacity: grown }, 1);
+    expect(changes).toEqual([{ vm: "a", permit: size(1, 6), isNodeFull: false }]);
+    const cut = { size: size(4, 2), overheadPerVmBytes: 0 };
+    const [less, none] = stepArbiter(more, { kind: "capacity-changed", capacity: cut }, 2);
+    expect(none).toEqual([]);
+    expect(nodeUse(less)).toMatchObject({ promised: size(1, 6), isOvercommitted: true });
+  });
+
+  test("who stays keeps what it holds, who goes frees it, who comes may hold its maximum", () => {
+    const full = node({ size: size(8, 8), overheadPerVmBytes: 0 });
+    const { after } = claim(full, "a", size(1, 3), size(1, 3), 0);
+    const { after: both } = claim(after, "b", size(1, 9), size(1, 1), 1);
+    const members = [
+      { name: "b", min: size(1, 2), max: size(4, 4) },
+      { name: "d", min: size(1, 1), max: size(2, 3) },
+    ];
+    const [changed, changes] = stepArbiter(both, { kind: "members-changed", members }, 2);
+    expect(changes).toEqual([
+      // 8 GiB, of which the one that nobody has looked at yet may hold 3, and what b was promised before.
+      { vm: "d", permit: size(1, 1), isNodeFull: false },
+    ]);
+    const [, left] = stepArbiter(changed, { kind: "left", vm: "d" }, 3);
+    expect(left).toEqual([{ vm: "b", permit: size(1, 7), isNodeFull: true }]);
+    expect(() => stepArbiter(changed, { kind: "left", vm: "a" }, 4)).toThrow("a is not a VM");
+  });
+
+  test("a VM that does not run is reserved its new minimum", () => {
+    const full = node({ size: size(8, 8), overheadPerVmBytes: 0 }, size(1, 1));
+    const members = [{ name: "a", min: size(2, 2), max: size(4, 4) }];
+    const [changed] = stepArbiter(full, { kind: "members-changed", members }, 1);
+    expect(nodeUse(changed)).toMatchObject({ held: size(2, 2), promised: size(2, 2) });
+  });
+});

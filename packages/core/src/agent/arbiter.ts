@@ -7,6 +7,8 @@ import { type MonoMs } from "./types.ts";
 export type Capacity = Readonly<{ size: Size; overheadPerVmBytes: number }>;
 
 type Claim = Readonly<{
+  /** It does not run, or nobody has looked yet: its minimum is all that is claimed. */
+  isReserved: boolean;
   /** What it may hold as long as nobody has looked since the start; null: it is known, or known to be gone. */
   mayHold: Size | null;
   /** What it is entitled to even while it does not run. */
@@ -30,7 +32,11 @@ export type ArbiterEvent =
   /** A VM says what it holds and wants. */
   | Readonly<{ kind: "claimed"; vm: string; want: Size; held: Size }>
   /** QEMU is known to be gone: only its minimum stays reserved. A lost socket alone is not that. */
-  | Readonly<{ kind: "left"; vm: string }>;
+  | Readonly<{ kind: "left"; vm: string }>
+  /** The node was given another capacity. What is held or promised already stays. */
+  | Readonly<{ kind: "capacity-changed"; capacity: Capacity }>
+  /** All VMs of this node from now on. Who stays keeps what it holds; a new one may hold up to its maximum. */
+  | Readonly<{ kind: "members-changed"; members: readonly Member[] }>;
 
 export type PermitChange = Readonly<{ vm: string; permit: Size; isNodeFull: boolean }>;
 
@@ -54,7 +60,15 @@ export function initialArbiter(capacity: Capacity, members: readonly Member[]): 
 }
 
 function reserved(min: Size): Claim {
-  return { mayHold: null, min, held: min, want: min, permit: min, waitingSince: null };
+  return {
+    isReserved: true,
+    mayHold: null,
+    min,
+    held: min,
+    want: min,
+    permit: min,
+    waitingSince: null,
+  };
 }
 
 /**
@@ -66,24 +80,46 @@ export function stepArbiter(
   event: ArbiterEvent,
   now: MonoMs,
 ): [ArbiterState, PermitChange[]] {
+  const speaker = event.kind === "claimed" || event.kind === "left" ? event.vm : null;
+  const { capacity, claims } = absorb(before, event);
+  const divided = divide(capacity, claims, now);
+  const changes: PermitChange[] = [];
+  for (const [vm, claim] of divided) {
+    const old = before.claims.get(vm);
+    if (event.kind === "left" && speaker === vm) continue; // nobody is there to hear it
+    const isClaimant = speaker === vm;
+    if (!isClaimant && old !== undefined && same(old.permit, claim.permit)) continue;
+    changes.push({ vm, permit: claim.permit, isNodeFull: claim.waitingSince !== null });
+  }
+  const after = { capacity, claims: divided };
+  assertWithinCapacity(before, after);
+  return [after, changes];
+}
+
+function absorb(before: ArbiterState, event: ArbiterEvent): ArbiterState {
+  if (event.kind === "capacity-changed") return { ...before, capacity: event.capacity };
+  if (event.kind === "members-changed") {
+    const claims = event.members.map((member): [string, Claim] => {
+      const known = before.claims.get(member.name);
+      return [member.name, memberClaim(known, member)];
+    });
+    return { ...before, claims: new Map(claims) };
+  }
   const known = before.claims.get(event.vm);
   if (known === undefined) throw new Error(`${event.vm} is not a VM of this node`);
   const claims = new Map(before.claims);
   if (event.kind === "left") claims.set(event.vm, reserved(known.min));
-  else claims.set(event.vm, { ...known, mayHold: null, held: event.held, want: event.want });
-
-  const divided = divide(before.capacity, claims, now);
-  const changes: PermitChange[] = [];
-  for (const [vm, claim] of divided) {
-    const old = before.claims.get(vm);
-    if (event.kind === "left" && event.vm === vm) continue; // nobody is there to hear it
-    const isClaimant = event.vm === vm;
-    if (!isClaimant && old !== undefined && same(old.permit, claim.permit)) continue;
-    changes.push({ vm, permit: claim.permit, isNodeFull: claim.waitingSince !== null });
+  else {
+    const { held, want } = event;
+    claims.set(event.vm, { ...known, isReserved: false, mayHold: null, held, want });
   }
-  const after = { ...before, claims: divided };
-  assertWithinCapacity(before, after);
-  return [after, changes];
+  return { ...before, claims };
+}
+
+function memberClaim(known: Claim | undefined, { min, max }: Member): Claim {
+  if (known === undefined) return { ...reserved(min), mayHold: max };
+  if (!known.isReserved) return { ...known, min };
+  return { ...reserved(min), mayHold: known.mayHold === null ? null : max };
 }
 
 /** What the node's VMs hold and were promised, without their overhead. */

@@ -36,6 +36,11 @@ export type VmStatus = Readonly<{
   throttledShare: number | null;
 }>;
 
+/** What binds, in one word; null while simply on its way. */
+export function vmWhy(state: VmState): string | null {
+  return state.facts === null ? "stuck" : reasonOf(state, state.facts);
+}
+
 export function vmStatus(state: VmState): VmStatus {
   const { facts, link } = state;
   const level = state.mode === "compute-controlled" ? (state.level?.size ?? null) : null;
@@ -57,7 +62,7 @@ export function vmStatus(state: VmState): VmStatus {
     held: facts === null ? null : heldOf(facts),
     bounds: state.spec.bounds,
     wishReason: state.level?.reason ?? null,
-    reason: facts === null ? "stuck" : reasonOf(state, facts),
+    reason: vmWhy(state),
     moving: { memory: state.memory.kind, cpu: state.cpu.kind },
     problems,
     stuck,

@@ -55,6 +55,7 @@ export class NodeWatch {
 
   /** What the arbiter answered: no permit rises above what there is. */
   divided(event: ArbiterEvent, changes: readonly PermitChange[]): void {
+    if (!("vm" in event)) return; // no world changes its node
     const claimant = this.#names.indexOf(event.vm);
     const min = this.#mins[claimant];
     if (min === undefined) return;
