@@ -10,19 +10,15 @@ import { isSecure, type ConfigFile, type LegacyOverrides } from "./schema.ts";
 /** A problem at a place in the file. `expected` completes "got …, expected". */
 export type Mismatch = Readonly<{ path: readonly PropertyKey[]; expected: string }>;
 
-/** Everything wrong with a file that is right key by key. `folder`: what its paths start from. */
-export function findMismatches(
-  file: ConfigFile,
-  plan: NodePlan,
-  folder: string,
-): readonly Mismatch[] {
+/** Everything wrong with a file that is right key by key, whatever VMs there are on this machine. */
+export function findMismatches(file: ConfigFile, plan: NodePlan): readonly Mismatch[] {
   return [
     ...file.vms.flatMap((vm, index) => checkBounds(vm.bounds, ["vms", index, "bounds"])),
     ...checkCapacity(file, plan),
     ...checkLegacy(file),
     ...checkMetrics(file),
     ...checkOneOfAKind(file),
-    ...checkFiles(file, folder),
+    ...file.vms.flatMap((vm, index) => checkTls(vm, ["vms", index, "tls"])),
   ];
 }
 
@@ -144,7 +140,8 @@ function checkOneOfAKind({ vms }: ConfigFile): readonly Mismatch[] {
   return found;
 }
 
-function checkFiles({ vms }: ConfigFile, folder: string): readonly Mismatch[] {
+/** What the file names and an agent can't start without. `folder`: what its paths start from. */
+export function findMissing({ vms }: ConfigFile, folder: string): readonly Mismatch[] {
   const found: Mismatch[] = [];
   for (const [index, vm] of vms.entries()) {
     if (vm.token !== undefined) {
@@ -154,7 +151,7 @@ function checkFiles({ vms }: ConfigFile, folder: string): readonly Mismatch[] {
         found.push({ path: ["vms", index, "token"], expected });
       }
     }
-    found.push(...checkTls(vm, ["vms", index, "tls"], folder));
+    found.push(...checkTlsFiles(vm.tls, ["vms", index, "tls"], folder));
     if (vm.cgroup !== undefined) {
       try {
         findCgroup(vm.cgroup);
@@ -171,15 +168,21 @@ function checkFiles({ vms }: ConfigFile, folder: string): readonly Mismatch[] {
 function checkTls(
   { tls, monitor }: ConfigFile["vms"][number],
   place: readonly PropertyKey[],
-  folder: string,
 ): readonly Mismatch[] {
   if (tls === undefined) return [];
   if (!isSecure(monitor)) return [{ path: place, expected: "a wss:// address in monitor for it" }];
   const { cert, key } = tls;
-  if ((cert === undefined) !== (key === undefined)) {
-    const missing = cert === undefined ? "cert" : "key";
-    return [{ path: [...place, missing], expected: "a path: cert and key go together" }];
-  }
+  if ((cert === undefined) === (key === undefined)) return [];
+  const missing = cert === undefined ? "cert" : "key";
+  return [{ path: [...place, missing], expected: "a path: cert and key go together" }];
+}
+
+function checkTlsFiles(
+  tls: ConfigFile["vms"][number]["tls"],
+  place: readonly PropertyKey[],
+  folder: string,
+): readonly Mismatch[] {
+  if (tls === undefined) return [];
   return (["ca", "cert", "key"] as const).flatMap((name) => {
     const file = tls[name];
     const problem = file === undefined ? null : fileProblem(path.resolve(folder, file));

@@ -9,7 +9,7 @@ import { type DeviceChoice } from "../hypervisor/device-choice.ts";
 import { sizeNode, usableOf, type NodePlan, type NodeSize } from "../node/plan.ts";
 import { SYSTEM_TLS, type MonitorTls } from "../shell/monitor-tls.ts";
 import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
-import { findMismatches } from "./check.ts";
+import { findMismatches, findMissing, type Mismatch } from "./check.ts";
 import { legacyOf } from "./legacy.ts";
 import { ConfigError, describeIssues, type Source } from "./problem.ts";
 import { planOf } from "./node.ts";
@@ -47,23 +47,48 @@ export type AgentConfig = Readonly<{
 /** A longer file is not a configuration. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
+/** A file that is right by itself. `folder`: what its paths start from. */
+export type ReadConfig = Readonly<{
+  config: ConfigFile;
+  plan: NodePlan;
+  source: Source;
+  folder: string;
+}>;
+
 /** Reads, checks and completes the file. Throws ConfigError with the first thing wrong in it. */
 export function loadConfig(file: string, proc = "/proc"): AgentConfig {
+  const { config, plan, folder } = readConfig(file, { findMore: findMissing, proc });
+  return complete(config, plan, folder);
+}
+
+type ReadOptions = Readonly<{
+  findMore?: (config: ConfigFile, folder: string) => readonly Mismatch[];
+  /** Where the kernel tells how large this machine is. */
+  proc?: string;
+}>;
+
+/** Throws ConfigError with the first thing wrong in it; `findMore` may find more. */
+export function readConfig(file: string, options: ReadOptions = {}): ReadConfig {
+  const { findMore = () => [], proc = "/proc" } = options;
   const source = parse(file, read(file));
   const parsed = ConfigFile.safeParse(source.document.toJS());
   if (!parsed.success) throw new ConfigError(describeIssues(parsed.error.issues, source));
   const folder = path.dirname(path.resolve(file));
   const plan = planOf(parsed.data.node, proc);
-  const mismatches = findMismatches(parsed.data, plan, folder);
-  if (mismatches.length > 0) {
-    const issues = mismatches.map(({ path, expected }) => ({
-      code: "custom" as const,
-      path: [...path],
-      message: expected,
-    }));
-    throw new ConfigError(describeIssues(issues, source));
+  for (const mismatches of [findMismatches(parsed.data, plan), findMore(parsed.data, folder)]) {
+    if (mismatches.length > 0) throw new ConfigError(describeMismatches(mismatches, source));
   }
-  return complete(parsed.data, plan, folder);
+  return { config: parsed.data, plan, source, folder };
+}
+
+/** The first of them, with how many more there are. */
+export function describeMismatches(mismatches: readonly Mismatch[], source: Source): string {
+  const issues = mismatches.map(({ path, expected }) => ({
+    code: "custom" as const,
+    path: [...path],
+    message: expected,
+  }));
+  return describeIssues(issues, source);
 }
 
 function read(file: string): string {

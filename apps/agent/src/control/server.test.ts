@@ -4,10 +4,22 @@ import http from "node:http";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { makeTempDir } from "../testing/temp-dir.ts";
-import { fetchStatus, StatusServer } from "./status-server.ts";
+import { memoryLog } from "../testing/fleet.ts";
+import { ask } from "./client.ts";
+import { type Controlled } from "./routes.ts";
+import { ControlServer } from "./server.ts";
 
-async function serve(socketPath: string, status: () => unknown): Promise<StatusServer> {
-  const server = new StatusServer(socketPath, status);
+/** Only what these tests ask for is there. */
+function newServer(socketPath: string, status: () => object): ControlServer {
+  const fleet = { status, runner: () => null, names: () => ["pg-1", "pg-2"] };
+  const controlled = { fleet, config: () => null, release: "0.0.0", now: () => 0 };
+  return new ControlServer(socketPath, controlled as unknown as Controlled, memoryLog().log);
+}
+
+const fetchStatus = (socketPath: string) => ask(socketPath, { method: "GET", path: "/status" });
+
+async function serve(socketPath: string, status: () => object): Promise<ControlServer> {
+  const server = newServer(socketPath, status);
   await server.listen();
   onTestFinished(() => server.stop());
   return server;
@@ -18,15 +30,15 @@ test("serves what it is given, in a folder for the owner only, and cleans up", a
   const socket = path.join(folder, "agent.sock");
   let calls = 0;
   const server = await serve(socket, () => ({ calls: (calls += 1) }));
-  expect(JSON.parse(await fetchStatus(socket))).toEqual({ calls: 1 });
-  expect(JSON.parse(await fetchStatus(socket))).toEqual({ calls: 2 });
+  expect(JSON.parse(await fetchStatus(socket))).toEqual({ calls: 1, config: null });
+  expect(JSON.parse(await fetchStatus(socket))).toEqual({ calls: 2, config: null });
   expect(fs.statSync(folder).mode & 0o777).toBe(0o700);
   expect(fs.statSync(socket).mode & 0o077).toBe(0);
   await server.stop();
   expect(fs.existsSync(socket)).toBe(false);
 });
 
-test("anything but GET /status is not found", async () => {
+test("what is not here is not found", async () => {
   const socket = path.join(makeTempDir(), "agent.sock");
   await serve(socket, () => ({}));
   const statusOf = (method: string, urlPath: string) =>
@@ -39,6 +51,9 @@ test("anything but GET /status is not found", async () => {
     });
   expect(await statusOf("GET", "/")).toBe(404);
   expect(await statusOf("POST", "/status")).toBe(404);
+  expect(await statusOf("POST", "/vms/pg-1/explain")).toBe(404);
+  expect(await statusOf("GET", "/vms/pg-1/explain/more")).toBe(404);
+  expect(await statusOf("GET", "/vms/%E0%A4%A/explain")).toBe(404);
 });
 
 test("replaces the socket of an agent that was killed", async () => {
@@ -46,14 +61,14 @@ test("replaces the socket of an agent that was killed", async () => {
   const script = `require("net").createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, "SIGKILL"))`;
   spawnSync(process.execPath, ["-e", script]);
   expect(fs.existsSync(socket)).toBe(true);
-  await serve(socket, () => "new");
-  expect(await fetchStatus(socket)).toBe('"new"');
+  await serve(socket, () => ({ is: "new" }));
+  expect(JSON.parse(await fetchStatus(socket))).toEqual({ is: "new", config: null });
 });
 
 test.for([
   {
     name: "another agent runs",
-    prepare: (socket: string) => serve(socket, () => "first"),
+    prepare: (socket: string) => serve(socket, () => ({})),
     problem: /belongs to another agent that runs/,
   },
   {
@@ -70,9 +85,26 @@ test.for([
 ])("refuses when $name", async ({ prepare, problem, folder = "." }) => {
   const socket = path.join(makeTempDir(), folder, "agent.sock");
   await prepare(socket);
-  await expect(new StatusServer(socket, () => "second").listen()).rejects.toThrow(problem);
+  await expect(newServer(socket, () => ({})).listen()).rejects.toThrow(problem);
 });
 
 test("nobody answers: the system's word", async () => {
   await expect(fetchStatus(path.join(makeTempDir(), "no.sock"))).rejects.toThrow("ENOENT");
+});
+
+test("an unknown VM: the answer names the ones there are", async () => {
+  const socket = path.join(makeTempDir(), "agent.sock");
+  await serve(socket, () => ({}));
+  await expect(ask(socket, { method: "GET", path: "/vms/pg-3/explain" })).rejects.toThrow(
+    'there is no VM "pg-3"; there are pg-1, pg-2',
+  );
+});
+
+test("a body that is too long is refused before it is all there", async () => {
+  const socket = path.join(makeTempDir(), "agent.sock");
+  await serve(socket, () => ({}));
+  const body = { for: "x".repeat(5_000) };
+  await expect(ask(socket, { method: "POST", path: "/vms/pg-1/pause", body })).rejects.toThrow(
+    "the body is longer than 4096 bytes",
+  );
 });

@@ -2,34 +2,43 @@ import fs from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import path from "node:path";
+import { Readable } from "node:stream";
+import { type Log } from "../log.ts";
+import { answer, MAX_BODY_BYTES, refused, type Answer, type Controlled } from "./routes.ts";
 
 /** Only the owner may look. */
 const OWNER_ONLY = 0o700;
 const NOBODY_ELSE = 0o077;
 const PROBE_TIMEOUT_MS = 1_000;
 const REQUEST_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 15_000;
+/** Each may hold a VM's whole journal while it reads. */
+const MAX_CONNECTIONS = 32;
 
 /** The socket can't be served: another agent has it, or something else is in its place. */
-export class StatusSocketError extends Error {
-  override readonly name = "StatusSocketError";
-  readonly code = "STATUS_SOCKET";
+export class ControlSocketError extends Error {
+  override readonly name = "ControlSocketError";
+  readonly code = "CONTROL_SOCKET";
 }
 
-/** Serves `GET /status` as JSON over a unix socket in a folder of its own. */
-export class StatusServer {
+/** Serves the control API (routes.ts) over a unix socket in a folder of its own. */
+export class ControlServer {
   readonly #http: http.Server;
   readonly #path: string;
 
-  constructor(socketPath: string, status: () => unknown) {
+  constructor(socketPath: string, controlled: Controlled, log: Log) {
     this.#path = socketPath;
     this.#http = http.createServer((request, response) => {
-      const isFound = request.method === "GET" && request.url === "/status";
-      const headers = { "Content-Type": "application/json", Connection: "close" };
-      response.writeHead(isFound ? 200 : 404, headers);
-      response.end(JSON.stringify(isFound ? status() : { error: "only GET /status is here" }));
+      void respond(controlled, request, response).catch((error: unknown) => {
+        log.error({ err: error, url: request.url }, "a request to the control socket failed");
+        response.destroy();
+      });
     });
     this.#http.requestTimeout = REQUEST_TIMEOUT_MS;
     this.#http.headersTimeout = REQUEST_TIMEOUT_MS;
+    this.#http.maxConnections = MAX_CONNECTIONS;
+    // Who does not read what it asked for is let go.
+    this.#http.setTimeout(IDLE_TIMEOUT_MS, (socket) => socket.destroy());
   }
 
   /** Makes the folder, replaces a socket that a killed agent left behind, and listens. */
@@ -45,9 +54,9 @@ export class StatusServer {
         process.umask(before);
       });
     } catch (error) {
-      if (error instanceof StatusSocketError) throw error;
+      if (error instanceof ControlSocketError) throw error;
       const code = (error as NodeJS.ErrnoException).code ?? String(error);
-      throw new StatusSocketError(`${this.#path} can't be served (${code})`, { cause: error });
+      throw new ControlSocketError(`${this.#path} can't be served (${code})`, { cause: error });
     }
   }
 
@@ -61,28 +70,54 @@ export class StatusServer {
   async #clearWay(): Promise<void> {
     if (!fs.existsSync(this.#path)) return;
     if (!fs.lstatSync(this.#path).isSocket()) {
-      throw new StatusSocketError(`${this.#path} is there and is not a socket`);
+      throw new ControlSocketError(`${this.#path} is there and is not a socket`);
     }
     if (await isAlive(this.#path)) {
-      throw new StatusSocketError(`${this.#path} belongs to another agent that runs`);
+      throw new ControlSocketError(`${this.#path} belongs to another agent that runs`);
     }
     fs.unlinkSync(this.#path);
   }
 }
 
-/** What `GET /status` gives. Rejects when nobody answers in time. */
-export function fetchStatus(socketPath: string, timeoutMs = REQUEST_TIMEOUT_MS): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(timeoutMs);
-    const request = http.get({ socketPath, path: "/status", signal }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve(text));
-      response.on("error", reject);
-    });
-    request.on("error", reject);
-  });
+/** Rejects when the listener is gone before all is said; it has then gone on purpose or is reported. */
+async function respond(
+  controlled: Controlled,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const body = await readBody(request);
+  const { method = "", url = "" } = request;
+  const answered =
+    body === null
+      ? refused(413, `the body is longer than ${MAX_BODY_BYTES} bytes`)
+      : await answer(controlled, method, url, body);
+  const type = "lines" in answered ? "application/jsonl" : "application/json";
+  response.writeHead(answered.status, { "Content-Type": type, Connection: "close" });
+  send(answered, response);
+}
+
+function send(answered: Answer, response: http.ServerResponse): void {
+  if ("lines" in answered) {
+    Readable.from(ended(answered.lines))
+      .on("error", () => response.destroy()) // cut short, which its reader sees
+      .pipe(response);
+  } else response.end(JSON.stringify(answered.body));
+}
+
+function* ended(lines: Iterable<string>): Generator<string> {
+  for (const line of lines) yield `${line}\n`;
+}
+
+/** null: it is too long, and what is left of it is not read. */
+async function readBody(request: http.IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > MAX_BODY_BYTES) return null;
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Whether a process accepts on this socket. */

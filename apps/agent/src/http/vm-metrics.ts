@@ -114,6 +114,7 @@ const GAUGES: readonly Omit<VmMetric, "kind">[] = [
 const COUNTERS: Readonly<Record<CounterName, readonly [name: string, help: string]>> = {
   steps: ["steps", "Events that the VM's machine has taken."],
   restarts: ["loop_restarts", "Times the VM's loop died of a mistake of the agent and began anew."],
+  ordersTaken: ["orders", "Orders of an operator (pause, resume, set-size) that were taken."],
   dials: ["monitor_dials", "Attempts to reach the VM's monitor."],
   dialsFailed: ["monitor_dials_failed", "Attempts to reach the VM's monitor that failed."],
   framesReceived: ["frames_received", "Frames that came from the VM's monitor."],

@@ -1,6 +1,7 @@
 const NAMES = [
   "steps",
   "restarts",
+  "ordersTaken",
   "dials",
   "dialsFailed",
   "framesReceived",

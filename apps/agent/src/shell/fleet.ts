@@ -2,6 +2,7 @@ import {
   initialArbiter,
   nodeUse,
   stepArbiter,
+  type stepVm,
   type ArbiterEvent,
   type ArbiterState,
   type MonoMs,
@@ -9,11 +10,14 @@ import {
 } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
-import { type AgentConfig } from "../config/load.ts";
+import { type AgentConfig, type VmConfig } from "../config/load.ts";
+import { journalShare } from "../journal/journal.ts";
 import { type Log } from "../log.ts";
 import { type NodeReading } from "../node/node-watch.ts";
 import { usableOf } from "../node/plan.ts";
+import { planReload, type ReloadPlan } from "../reload/plan.ts";
 import { NO_OBSERVER, type Observer } from "./observer.ts";
+import { type ShellTimers } from "./timers.ts";
 import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
 
 /** What `GET /status` answers. Sizes in milli-vCPU and bytes. */
@@ -39,48 +43,37 @@ export type FleetOptions = Readonly<{
   /** Writes down every frame; null: nobody does. */
   recorder?: Recorder | null;
   observer?: Observer;
+  /** The machine of each VM. Tests pass a broken one. */
+  step?: typeof stepVm;
   now?: () => MonoMs;
   random?: () => number;
 }>;
 
 /** All VMs of this node: their loops, and the arbiter that divides the node among them. */
 export class Fleet {
+  readonly #options: FleetOptions;
   readonly #log: Log;
   readonly #now: () => MonoMs;
-  readonly #runners: ReadonlyMap<string, VmRunner>;
+  /** One object for all links: a new configuration changes its values in place. */
+  readonly #shellTimers: ShellTimers;
+  #config: AgentConfig;
+  #runners: ReadonlyMap<string, VmRunner>;
   #arbiter: ArbiterState;
   #node: NodeReading;
   #isOvercommitted = false;
+  /** Over when every loop that was taken out has let go of its VM. */
+  #leaving: Promise<unknown> = Promise.resolve();
 
   constructor(options: FleetOptions) {
-    const { config, log, recorder = null, observer = NO_OBSERVER } = options;
-    const { now = () => performance.now(), random = Math.random } = options;
+    const { config, log, now = () => performance.now() } = options;
+    this.#options = options;
+    this.#config = config;
     this.#log = log;
     this.#now = now;
     this.#node = { ...config.nodeSize, brake: null };
-    const members = config.vms.map(({ spec }) => ({ name: spec.name, ...spec.bounds }));
-    this.#arbiter = initialArbiter(config.node, members);
-    this.#runners = new Map(
-      config.vms.map((vm) => {
-        const { name } = vm.spec;
-        const runner = new VmRunner({
-          vm,
-          timers: config.timers,
-          shellTimers: config.shellTimers,
-          sliceBytes: config.sliceBytes,
-          log: log.child({ vm: name }),
-          recorder,
-          observer,
-          node: {
-            claim: (want, held) => this.#arbitrate({ kind: "claimed", vm: name, want, held }),
-            leave: () => this.#arbitrate({ kind: "left", vm: name }),
-          },
-          now,
-          random,
-        });
-        return [name, runner];
-      }),
-    );
+    this.#shellTimers = { ...config.shellTimers };
+    this.#arbiter = initialArbiter(config.node, membersOf(config));
+    this.#runners = new Map(config.vms.map((vm) => [vm.spec.name, this.#newRunner(vm, null)]));
   }
 
   start(): void {
@@ -90,6 +83,15 @@ export class Fleet {
   /** Takes at most the `stopMs` of the configuration, and a little to close sockets. */
   async stop(): Promise<void> {
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
+    await this.#leaving;
+  }
+
+  names(): readonly string[] {
+    return [...this.#runners.keys()];
+  }
+
+  runner(name: string): VmRunner | null {
+    return this.#runners.get(name) ?? null;
   }
 
   /** The node has another size, or is in trouble, or is no longer. */
@@ -107,6 +109,65 @@ export class Fleet {
       node: { capacity: size, overheadPerVmBytes, source, brake, ...nodeUse(this.#arbiter) },
       vms: [...this.#runners.values()].map((runner) => runner.status()),
     };
+  }
+
+  /**
+   * Goes over to another configuration at once; loops that end take up to `stopMs` to let go of their VMs, and those
+   * that begin wait for them. Sizes are not touched.
+   */
+  reload(next: AgentConfig): ReloadPlan {
+    const plan = planReload(this.#config, next);
+    const before = this.#runners;
+    this.#config = next;
+    Object.assign(this.#shellTimers, next.shellTimers);
+    const begun = new Map(plan.begun.map(({ vm, from }) => [vm.spec.name, from]));
+    this.#runners = new Map(
+      next.vms.map((vm) => {
+        const { name } = vm.spec;
+        const from = begun.get(name);
+        const kept = from === undefined ? before.get(name) : undefined;
+        const old = before.get(from ?? "") ?? null;
+        return [name, kept ?? this.#newRunner(vm, old)];
+      }),
+    );
+    this.#node = { ...next.nodeSize, brake: this.#node.brake };
+    this.#arbitrate({ kind: "capacity-changed", capacity: next.node });
+    this.#arbitrate({ kind: "members-changed", members: membersOf(next) });
+    const ended = plan.ended.flatMap((name) => before.get(name) ?? []);
+    this.#leaving = Promise.all([this.#leaving, ...ended.map((runner) => runner.stop())]);
+    for (const vm of next.vms) {
+      const { name } = vm.spec;
+      const runner = this.#runners.get(name);
+      if (begun.has(name)) runner?.start(this.#leaving);
+      else runner?.reconfigure({ vm, timers: next.timers, sliceBytes: next.sliceBytes });
+      runner?.setLogLevel(next.logLevel);
+      runner?.setJournalLimit(journalShare(next.vms.length));
+    }
+    return plan;
+  }
+
+  #newRunner(vm: VmConfig, before: VmRunner | null): VmRunner {
+    const { recorder = null, observer = NO_OBSERVER, random = Math.random, step } = this.#options;
+    const { timers, sliceBytes, vms } = this.#config;
+    const { name } = vm.spec;
+    // Who was taken out still settles what is in flight; it has no say in the node any more.
+    const say = (event: ArbiterEvent) => {
+      if (this.#runners.get(name) === runner) this.#arbitrate(event);
+    };
+    const runner: VmRunner = new VmRunner({
+      ...{ vm, timers, sliceBytes, recorder, observer, random },
+      shellTimers: this.#shellTimers,
+      log: this.#log.child({ vm: name }),
+      journalBytes: journalShare(vms.length),
+      node: {
+        claim: (want, held) => say({ kind: "claimed", vm: name, want, held }),
+        leave: () => say({ kind: "left", vm: name }),
+      },
+      ...(before === null ? {} : { before: before.state }),
+      ...(step === undefined ? {} : { step }),
+      now: this.#now,
+    });
+    return runner;
   }
 
   /** One claim at a time, answered before anything else happens: no two VMs get the same room. */
@@ -128,4 +189,8 @@ export class Fleet {
       this.#log.warn(fields, "overcommitted: the VMs hold more than this node; nothing grows");
     } else this.#log.info(fields, "no longer overcommitted");
   }
+}
+
+function membersOf({ vms }: AgentConfig) {
+  return vms.map(({ spec }) => ({ name: spec.name, ...spec.bounds }));
 }

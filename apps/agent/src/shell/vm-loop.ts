@@ -33,13 +33,14 @@ export async function runVm(
   initial: VmState,
   witness: Witness,
   signal: AbortSignal,
+  step: typeof stepVm = stepVm,
 ): Promise<void> {
   let state = initial;
   while (!signal.aborted) {
     const event = await world.nextEvent(vmWakeAt(state), signal);
     const now = world.now();
     witness.saw(event, now);
-    const [after, actions] = stepVm(state, event, now);
+    const [after, actions] = step(state, event, now);
     state = after;
     witness.stepped({ now, event, actions }, after);
     for (const action of actions) world.perform(action);

@@ -34,6 +34,7 @@ function startRunner(
     shellTimers: QUICK,
     ...options,
     sliceBytes: 256 * MIB,
+    journalBytes: 4 * MIB,
     log,
     now: () => performance.now(),
     random: Math.random,

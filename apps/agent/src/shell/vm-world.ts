@@ -142,11 +142,18 @@ export class VmWorld implements World {
       hypervisor: {
         address: vm.qmp,
         memoryDevice: vm.memoryDevice,
-        greetingMs: timers.qmpGreetingMs,
-        commandMs: timers.qmpCommandMs,
+        // Read at each attach: the configuration may change meanwhile.
+        get greetingMs() {
+          return timers.qmpGreetingMs;
+        },
+        get commandMs() {
+          return timers.qmpCommandMs;
+        },
         cgroup: vm.cgroup,
         isLocal: vm.qmp.kind === "unix",
-        cpuWindowMs: timers.cpuWindowMs,
+        get cpuWindowMs() {
+          return timers.cpuWindowMs;
+        },
         now,
         onCgroupProblem: (problem) => {
           if (this.#cgroupProblem.isNews(problem))

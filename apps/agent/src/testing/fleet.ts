@@ -1,5 +1,5 @@
 // A fleet of real loops over real sockets, with its log in memory.
-import { AGENT_TIMERS, type AgentTimers } from "@selfscale/core";
+import { AGENT_TIMERS, type AgentTimers, type stepVm } from "@selfscale/core";
 import { HIGHEST_VERSION, type Size } from "@selfscale/protocol";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
@@ -54,6 +54,22 @@ export function vmConfig(
   };
 }
 
+/** A node of this size by the operator's word, which nobody watches. */
+export function nodeOf(
+  capacity: Size,
+): Pick<AgentConfig, "node" | "nodePlan" | "nodeSize" | "http"> {
+  return {
+    node: { size: capacity, overheadPerVmBytes: 0 },
+    nodePlan: { ...capacity, place: { proc: "/nowhere", cgroup: null }, brakes: null },
+    nodeSize: {
+      size: capacity,
+      source: { cpu: GIVEN, mem: GIVEN },
+      defaultReserve: { milliCpu: 0, memBytes: 0 },
+    },
+    http: { address: null, isGiven: true },
+  };
+}
+
 /** Started; it stops with the test. */
 export function startFleet(
   vms: readonly VmConfig[],
@@ -62,31 +78,22 @@ export function startFleet(
     timers?: Partial<AgentTimers>;
     shellTimers?: ShellTimers;
     observer?: Observer;
+    step?: typeof stepVm;
   }> = {},
 ): { fleet: Fleet; lines: LogLine[] } {
   const capacity = setup.capacity ?? size(16, 16_384);
   const config: AgentConfig = {
-    node: { size: capacity, overheadPerVmBytes: 0 },
-    nodePlan: {
-      ...capacity,
-      place: { proc: "/nowhere", cgroup: null },
-      brakes: null,
-    },
-    nodeSize: {
-      size: capacity,
-      source: { cpu: GIVEN, mem: GIVEN },
-      defaultReserve: { milliCpu: 0, memBytes: 0 },
-    },
+    ...nodeOf(capacity),
     vms,
     statusSocket: "/nowhere",
-    http: { address: null, isGiven: true },
     logLevel: "info",
     sliceBytes: 256 * MIB,
     timers: { ...AGENT_TIMERS, ...setup.timers },
     shellTimers: setup.shellTimers ?? QUICK,
   };
   const { log, lines } = memoryLog();
-  const fleet = new Fleet({ config, log, observer: setup.observer ?? NO_OBSERVER });
+  const { step, observer = NO_OBSERVER } = setup;
+  const fleet = new Fleet({ config, log, observer, ...(step === undefined ? {} : { step }) });
   onTestFinished(() => fleet.stop());
   fleet.start();
   return { fleet, lines };

@@ -6,7 +6,7 @@ import { gridOf } from "./grid.ts";
 import { permitOf, reasonOf } from "./report.ts";
 import { shrinkObstacle } from "./target.ts";
 import { type HypervisorFacts, type MonoMs } from "./types.ts";
-import { type Pace, type VmState } from "./vm-state.ts";
+import { type Tries, type VmState } from "./vm-state.ts";
 
 /** The rule by which the node divided, and who holds what by it. */
 export type NodeVerdict = Readonly<{
@@ -134,7 +134,7 @@ const BINDING: Readonly<Record<AgentReason | "on-its-way", (given: Case) => Bind
     binds:
       `It has ${sayMem(actualOf(facts).memBytes)}, above bounds.max.mem ` +
       `(${sayMem(state.spec.bounds.max.memBytes)}), and shrinks only as its monitor agrees.`,
-    changes: [...consentNeeded(state, state.memoryPace, now), "raise bounds.max.mem"],
+    changes: [...consentNeeded(state, state.memoryPace.shrink, now), "raise bounds.max.mem"],
   }),
   paused: ({ state, facts, now }) => {
     if (state.operatorPaused === null) {
@@ -193,12 +193,10 @@ function stuck({ state, facts, now }: Case): Binding {
       changes: ["correct `monitor` or `qmp` in the configuration"],
     };
   }
-  const failing = [memoryPace, cpuPace].filter(
-    (pace) => pace.failures > 0 && pace.direction === "growth",
-  );
+  const failing = [memoryPace.growth, cpuPace.growth].filter(({ failures }) => failures > 0);
   return {
     binds: `Growing fell short: ${failing.map(({ problem }) => problem ?? "").join("; ")}.`,
-    changes: failing.map((pace) => `another try (${whenNext(pace, now)})`),
+    changes: failing.map((tries) => `another try (${whenNext(tries, now)})`),
   };
 }
 
@@ -216,23 +214,23 @@ function onItsWay({ state, facts, want, now }: Case): Binding {
   const pace = want.memBytes < actual.memBytes ? state.memoryPace : state.cpuPace;
   return {
     binds: "Nothing is taken from a VM that its monitor does not agree to.",
-    changes: consentNeeded(state, pace, now),
+    changes: consentNeeded(state, pace.shrink, now),
   };
 }
 
 /** "the monitor must agree; refused 3 times, asked again in 12 s" */
-function consentNeeded(state: VmState, pace: Pace, now: MonoMs): string[] {
+function consentNeeded(state: VmState, tries: Tries, now: MonoMs): string[] {
   const obstacle = shrinkObstacle(state);
   if (obstacle !== null) return [`a monitor must agree, and there is an obstacle: ${obstacle}`];
-  if (pace.failures === 0 || pace.direction === "growth") return ["the monitor must agree"];
-  const times = pace.failures === 1 ? "once" : `${pace.failures} times`;
+  if (tries.failures === 0) return ["the monitor must agree"];
+  const times = tries.failures === 1 ? "once" : `${tries.failures} times`;
   return [
-    `the monitor must agree; asked ${times} in vain (${pace.problem ?? "no answer"}), ` +
-      whenNext(pace, now),
+    `the monitor must agree; asked ${times} in vain (${tries.problem ?? "no answer"}), ` +
+      whenNext(tries, now),
   ];
 }
 
-function whenNext({ retryAt }: Pace, now: MonoMs): string {
+function whenNext({ retryAt }: Tries, now: MonoMs): string {
   return retryAt > now ? `next in ${sayMs(retryAt - now)}` : "next at once";
 }
 
