@@ -15,6 +15,8 @@ export type ScriptedQemu = {
   readonly requests: number[];
   /** The guest follows requested-size at once. */
   isObedient: boolean;
+  /** It reads commands and answers none. */
+  isMute: boolean;
 };
 
 type Command = Readonly<{ execute: string; arguments?: { value?: number }; id?: number }>;
@@ -26,9 +28,10 @@ export async function startScriptedQemu(uuid: string, pluggedBytes: number): Pro
     requestedBytes: pluggedBytes,
     requests: [],
     isObedient: true,
+    isMute: false,
   };
   const server = net.createServer((socket) =>
-    serve(socket, (command) => answer(qemu, uuid, command)),
+    serve(qemu, socket, (command) => answer(qemu, uuid, command)),
   );
   server.listen(qemu.socket);
   await once(server, "listening");
@@ -36,7 +39,7 @@ export async function startScriptedQemu(uuid: string, pluggedBytes: number): Pro
   return qemu;
 }
 
-function serve(socket: net.Socket, run: (command: Command) => unknown): void {
+function serve(qemu: ScriptedQemu, socket: net.Socket, run: (command: Command) => unknown): void {
   const say = (message: object) => socket.write(`${JSON.stringify(message)}\r\n`);
   const version = { qemu: { major: 7, minor: 2, micro: 22 }, package: "" };
   say({ QMP: { version, capabilities: [] } });
@@ -46,7 +49,7 @@ function serve(socket: net.Socket, run: (command: Command) => unknown): void {
     rest = lines.pop() ?? "";
     for (const line of lines.filter((one) => one.trim() !== "")) {
       const command = JSON.parse(line) as Command;
-      say({ return: run(command), id: command.id });
+      if (!qemu.isMute) say({ return: run(command), id: command.id });
     }
   });
   socket.on("error", () => undefined); // the agent left
