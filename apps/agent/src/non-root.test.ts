@@ -11,7 +11,7 @@ import { findCgroup } from "./hypervisor/cgroup.ts";
 import { edit, writeConfig } from "./testing/config-file.ts";
 import { startGuest } from "./testing/guest.ts";
 import { MIB, startQemu, type TestQemu } from "./testing/qemu.ts";
-import { fetchStatus } from "./shell/status-server.ts";
+import { ask } from "./control/client.ts";
 import { makeTempDir } from "./testing/temp-dir.ts";
 import { PATIENT, until } from "./testing/wait.ts";
 
@@ -153,7 +153,7 @@ test("a socket that it was not given is said, and nothing else of the VM is touc
   const { words } = await startAgent(folder, config);
   const socket = path.join(folder, "run", "agent.sock");
   await until("its word on it", async () => {
-    return (await fetchStatus(socket).catch(words)).includes("no permission");
+    return (await ask(socket, { method: "GET", path: "/status" }).catch(words)).includes("no permission");
   });
   expect(await requestedMib(qemu)).toBe(0);
   expect(findCgroup(cgroup).readQuota()).toBe(before);

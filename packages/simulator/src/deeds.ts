@@ -10,9 +10,12 @@ export type Hands = Readonly<{
   killAgent: () => void;
   startAgent: () => void;
   restartAgent: () => void;
-  breakQmp: (seat: Seat, problem: string, byQemu: boolean) => void;
+  stopAgent: () => void;
+  continueAgent: () => void;
+  breakQmp: (seat: Seat, problem: string) => void;
   intrude: (seat: Seat, fault: Fault) => void;
   setBounds: (seat: Seat, share: number) => void;
+  setLeast: (seat: Seat, share: number) => void;
   setCapacity: (share: number) => void;
 }>;
 
@@ -21,12 +24,15 @@ type Deed = Readonly<{
   end?: (world: Hands, seat: Seat, fault: Fault) => void;
 }>;
 
+/** From "it is being moved" to "it is gone", and from "it arrives" to "it runs". */
+const MOVING_MS = 1_500;
+
 /** A socket and a process go; what is open breaks. */
 const DEEDS: Partial<Record<FaultKind, Deed>> = {
   "link-drop": { begin: (_world, { network }) => network.breakAll("ECONNRESET") },
   "link-half-open": { begin: (_world, { network }) => network.loseAll() },
   intruder: { begin: (world, seat, fault) => world.intrude(seat, fault) },
-  "qmp-gone": { begin: (world, seat) => world.breakQmp(seat, "the connection was closed", false) },
+  "qmp-gone": { begin: (world, seat) => world.breakQmp(seat, "the connection was closed") },
   "guest-reset": {
     begin: (world, seat) => {
       if (!seat.machine.isThere) return;
@@ -42,13 +48,41 @@ const DEEDS: Partial<Record<FaultKind, Deed>> = {
       seat.machine.isThere = false;
       seat.network.breakAll("ECONNRESET");
       seat.unseat(false);
-      world.breakQmp(seat, "QEMU ended", true);
+      world.breakQmp(seat, "QEMU ended");
     },
     end: (world, seat, fault) => {
       if (seat.active("qemu-crash") !== null) return;
       seat.machine.boot(world.clock.now, seat.plan.hasQuota && fault.amount !== 1);
       world.clock.at(seat.machine.bootedAt, () => seat.refresh());
     },
+  },
+  migrated: {
+    begin: ({ clock }, { machine }) => {
+      machine.advance(clock.now);
+      if (machine.runState !== "running") return;
+      machine.runState = "finish-migrate";
+      clock.after(MOVING_MS, () => {
+        if (machine.runState === "finish-migrate") machine.runState = "postmigrate";
+      });
+    },
+    end: (world, seat) => {
+      const { machine } = seat;
+      machine.advance(world.clock.now);
+      if (seat.active("migrated") !== null || !machine.isThere) return;
+      if (machine.runState === "running") return; // another QEMU was started meanwhile
+      machine.arrive();
+      world.breakQmp(seat, "QEMU ended");
+      const arrived = machine.facts(world.clock.now).process;
+      world.clock.after(MOVING_MS, () => {
+        machine.advance(world.clock.now);
+        if (machine.facts(world.clock.now).process === arrived) machine.runState = "running";
+        seat.refresh();
+      });
+    },
+  },
+  "agent-stopped": {
+    begin: (world) => world.stopAgent(),
+    end: (world) => world.continueAgent(),
   },
   "agent-crash": {
     begin: (world) => world.killAgent(),
@@ -69,6 +103,10 @@ const DEEDS: Partial<Record<FaultKind, Deed>> = {
   "bounds-changed": {
     begin: (world, seat, fault) => world.setBounds(seat, fault.amount / 100),
     end: (world, seat) => world.setBounds(seat, 1),
+  },
+  "min-raised": {
+    begin: (world, seat, fault) => world.setLeast(seat, fault.amount / 100),
+    end: (world, seat) => world.setLeast(seat, 0),
   },
   "capacity-changed": {
     begin: (world, _seat, fault) => world.setCapacity(fault.amount / 100),

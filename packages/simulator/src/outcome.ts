@@ -1,6 +1,6 @@
 // What came of a story.
 import { type VmAction, type MonitorAction, type PermitChange } from "@selfscale/core";
-import { type InvariantNumber } from "./watch/broken.ts";
+import { Broken, type InvariantNumber } from "./watch/broken.ts";
 
 export type Problem = Readonly<{
   invariant: InvariantNumber;
@@ -42,3 +42,12 @@ export type RunOptions = Readonly<{
   /** Told of each event, frame and command as it happens. */
   listen?: (at: number, vm: number, line: string) => void;
 }>;
+
+/** What a watcher said, or what the core threw. `at`: in the story's own time. */
+export function problemOf(error: unknown, at: number): Problem {
+  if (error instanceof Broken) {
+    return { invariant: error.invariant, at, vm: error.vm, what: error.message };
+  }
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { invariant: 0, at, vm: null, what };
+}

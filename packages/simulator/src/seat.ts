@@ -41,6 +41,8 @@ export class Seat {
   agentMax: number;
   monitorMax: number;
   bounds: Bounds;
+  /** What the operator made of the planned bounds: the upper one cut, the lower one raised to a share of it. */
+  readonly shares = { most: 1, least: 0 };
   /** The agent's connection, as a watcher at its end sees it. */
   book: ConnectionBook | null = null;
   monitor: MonitorProcess | null = null;
@@ -55,11 +57,11 @@ export class Seat {
     this.plan = plan;
     this.agentMax = plan.agentMax;
     this.monitorMax = plan.monitorMax;
-    this.bounds = plannedBounds(plan);
+    this.bounds = boundsOf(plan, this.shares);
     this.machine = new Machine(plan, uuidOf(index), clock.now);
     this.network = new Network(clock, random, () => {
       if (!this.machine.isThere) return null;
-      if (this.machine.isPaused) return "silent";
+      if (this.machine.isStopped) return "silent";
       return this.monitor?.acceptor ?? this.#hostile?.acceptor ?? null;
     });
   }
@@ -134,7 +136,7 @@ export class Seat {
         this.#hostile = new Hostile(clock, random, machine, uuid);
       }
     }
-    if (machine.isPaused || this.active("monitor-frozen") !== null) this.monitor?.freeze();
+    if (machine.isStopped || this.active("monitor-frozen") !== null) this.monitor?.freeze();
     else this.monitor?.thaw();
   }
 
@@ -155,11 +157,20 @@ export class Seat {
   }
 }
 
-export function plannedBounds(plan: VmPlan): Bounds {
-  return {
-    min: { milliCpu: plan.minMilli, memBytes: plan.minMib * MIB },
-    max: { milliCpu: plan.maxMilli, memBytes: plan.maxMib * MIB },
+export function boundsOf(
+  plan: VmPlan,
+  { most, least }: Readonly<{ most: number; least: number }>,
+): Bounds {
+  const whole = (mib: number) => Math.round(mib) * MIB;
+  const max = {
+    milliCpu: Math.max(plan.minMilli, Math.round(plan.maxMilli * most)),
+    memBytes: Math.max(plan.minMib * MIB, whole(plan.maxMib * most)),
   };
+  const min = {
+    milliCpu: Math.max(plan.minMilli, Math.round(max.milliCpu * least)),
+    memBytes: Math.max(plan.minMib * MIB, whole((max.memBytes / MIB) * least)),
+  };
+  return { min, max };
 }
 
 function uuidOf(index: number): string {

@@ -2,12 +2,10 @@
 // watchers beside it. Pure: the same story ends the same way.
 import {
   AGENT_TIMERS,
-  DEPLOYED_LEGACY_CONFIG,
   type AgentTimers,
   type MonitorAction,
   type VmAction,
   type VmEvent,
-  type VmSpec,
 } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import { AgentProcess, type NodeWitness, type VmOptions } from "./agent/agent-process.ts";
@@ -15,15 +13,15 @@ import { type AgentWitness } from "./agent/vm-agent.ts";
 import { Clock } from "./clock.ts";
 import { beginFault, endFault } from "./deeds.ts";
 import { Digest } from "./digest.ts";
-import { type Outcome, type Problem, type RunOptions } from "./outcome.ts";
+import { problemOf, type Outcome, type Problem, type RunOptions } from "./outcome.ts";
 import { Random } from "./random.ts";
-import { plannedBounds, Seat } from "./seat.ts";
+import { boundsOf, Seat } from "./seat.ts";
+import { haveRoom, specOf } from "./operator-file.ts";
 import { type Fault } from "./story/faults.ts";
 import { type Story } from "./story/story.ts";
 import { MIB } from "./units.ts";
 import { intrude } from "./vm/intruder.ts";
 import { type MonitorWitness } from "./vm/monitor-process.ts";
-import { Broken } from "./watch/broken.ts";
 import { ConnectionBook } from "./watch/connection-book.ts";
 import { judgeEndings } from "./watch/convergence.ts";
 import { endingOf, QUIET_MS, type QuietStart } from "./watch/ending.ts";
@@ -61,6 +59,7 @@ export class World {
   #agent: AgentProcess | null = null;
   #agents = 0;
   #crashes = 0;
+  #stops = 0;
   #capacity: Size;
   #nodeWatch: NodeWatch | null = null;
   #sizeWatches: readonly SizeWatch[] = [];
@@ -85,7 +84,7 @@ export class World {
     try {
       this.#play();
     } catch (error) {
-      problem = this.#problemOf(error);
+      problem = problemOf(error, this.clock.now - START_MS);
     }
     const counts = { events: this.clock.events, ...this.#counts };
     return { problem, digest: this.#digest.hex, counts };
@@ -117,15 +116,19 @@ export class World {
       return { tally: { ...seat.tally, ...this.#ticks(seat) }, memBytes, oomKills: guest.oomKills };
     });
     clock.runUntil(endAt + healthyMs);
-    const overhead = this.#story.node.overheadMib * MIB * this.#seats.length;
-    const room = { ...this.#capacity, memBytes: this.#capacity.memBytes - overhead };
     const endings = this.#seats.map((seat, index) => {
       seat.machine.advance(clock.now);
       const before = quiet[index];
       if (before === undefined) throw new Error("a seat is missing");
       return endingOf(seat, before, { ...seat.tally, ...this.#ticks(seat) }, clock.now);
     });
-    judgeEndings(endings, room);
+    judgeEndings(endings, this.#room());
+  }
+
+  /** What the node has for its VMs, their overhead taken off. */
+  #room(): Size {
+    const overheadBytes = this.#story.node.overheadMib * MIB * this.#seats.length;
+    return { ...this.#capacity, memBytes: this.#capacity.memBytes - overheadBytes };
   }
 
   #plan(fault: Fault, endAt: number): void {
@@ -166,7 +169,7 @@ export class World {
     this.#agents += 1;
     const { overheadMib } = this.#story.node;
     const overheadPerVmBytes = overheadMib * MIB;
-    const specs = this.#seats.map((seat) => this.#specOf(seat));
+    const specs = this.#seats.map((seat) => specOf(seat));
     const members = specs.map(({ name, bounds }) => ({ name, min: bounds.min }));
     this.#nodeWatch = new NodeWatch(this.#capacity, overheadPerVmBytes, members);
     this.#sizeWatches = specs.map((spec, vm) => new SizeWatch(vm, spec, this.#timers, SLICE_BYTES));
@@ -200,14 +203,24 @@ export class World {
     for (const seat of this.#seats) seat.book = null;
   }
 
+  stopAgent(): void {
+    this.#stops += 1;
+    this.#agent?.standStill();
+  }
+
+  continueAgent(): void {
+    this.#stops -= 1;
+    if (this.#stops === 0) this.#agent?.goOn();
+  }
+
   restartAgent(): void {
     if (this.#agent === null) return;
     this.killAgent();
     this.startAgent();
   }
 
-  breakQmp(seat: Seat, problem: string, byQemu: boolean): void {
-    this.#agent?.vms[seat.index]?.qmp.broke(problem, byQemu);
+  breakQmp(seat: Seat, problem: string): void {
+    this.#agent?.vms[seat.index]?.qmp.broke(problem);
   }
 
   intrude(seat: Seat, fault: Fault): void {
@@ -216,12 +229,22 @@ export class World {
   }
 
   setBounds(seat: Seat, share: number): void {
-    const { min, max } = plannedBounds(seat.plan);
-    const cut = {
-      milliCpu: Math.max(min.milliCpu, Math.round(max.milliCpu * share)),
-      memBytes: Math.max(min.memBytes, Math.round((max.memBytes * share) / MIB) * MIB),
-    };
-    seat.bounds = { min, max: cut };
+    seat.shares.most = share;
+    this.#boundsChanged(seat);
+  }
+
+  setLeast(seat: Seat, share: number): void {
+    seat.shares.least = share;
+    this.#boundsChanged(seat);
+  }
+
+  #boundsChanged(seat: Seat): void {
+    const bounds = boundsOf(seat.plan, seat.shares);
+    // An operator's file whose minimums do not fit the node is refused.
+    const others = this.#seats.filter((one) => one !== seat).map((one) => one.bounds.min);
+    const fits = haveRoom([bounds.min, ...others], this.#room());
+    if (!fits && seat.shares.least > 0) return;
+    seat.bounds = bounds;
     const watch = this.#sizeWatches[seat.index];
     if (watch !== undefined) watch.bounds = seat.bounds;
     this.#agent?.vms[seat.index]?.tell({ kind: "bounds-changed", bounds: seat.bounds });
@@ -232,17 +255,6 @@ export class World {
     const memBytes = Math.round(mib * share) * MIB;
     this.#capacity = { milliCpu: Math.round(milliCpu * share), memBytes };
     this.restartAgent();
-  }
-
-  #specOf(seat: Seat): VmSpec {
-    return {
-      name: nameOf(seat.index),
-      bounds: seat.bounds,
-      hasQuota: seat.plan.hasQuota,
-      hasMetrics: seat.plan.hasMetrics,
-      protocolMax: seat.agentMax,
-      legacy: DEPLOYED_LEGACY_CONFIG,
-    };
   }
 
   #agentWitness(seat: Seat, watch: SizeWatch): AgentWitness {
@@ -355,8 +367,6 @@ export class World {
     return {
       divided: (event, wanted) => {
         const changes = this.#options.sabotage?.node?.(wanted, this.clock.now) ?? wanted;
-        const seat = this.#seats.find(({ index }) => "vm" in event && nameOf(index) === event.vm);
-        if (event.kind === "left" && seat?.machine.isThere === true) this.#nodeWatch?.mistook();
         this.#nodeWatch?.divided(event, changes);
         return changes;
       },
@@ -384,17 +394,4 @@ export class World {
     this.#digest.add(`${at} ${vm} ${line}\n`);
     this.#options.listen?.(at, vm, line);
   }
-
-  #problemOf(error: unknown): Problem {
-    const at = this.clock.now - START_MS;
-    if (error instanceof Broken) {
-      return { invariant: error.invariant, at, vm: error.vm, what: error.message };
-    }
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { invariant: 0, at, vm: null, what };
-  }
-}
-
-function nameOf(index: number): string {
-  return `vm-${index + 1}`;
 }

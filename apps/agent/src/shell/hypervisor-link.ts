@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type MonoMs, type VmEvent } from "@selfscale/core";
-import { QmpConnectError, type QmpEvent } from "@selfscale/qmp";
+import { QmpConnectError, type QmpAddress, type QmpEvent } from "@selfscale/qmp";
 import { Hypervisor, type HypervisorOptions } from "../hypervisor/hypervisor.ts";
+import { mayStillListen } from "../hypervisor/listening.ts";
 import { isConnectionGood, outcomeOf, sayError } from "../hypervisor/outcome.ts";
 import { Backoff } from "./backoff.ts";
 import { type ShellTimers } from "./timers.ts";
@@ -141,7 +142,9 @@ export class HypervisorLink {
         this.#lose(attached, how);
       } catch (error) {
         if (this.#isStopped()) return;
-        if (isGone(error, wasClosedByQemu)) onGone();
+        const isGone = await isKnownGone(error, wasClosedByQemu, this.#options.hypervisor.address);
+        if (this.#isStopped()) return;
+        if (isGone) onGone();
         onEvent({ kind: "hypervisor-lost", problem: sayError(error) });
       }
       if (now() - startedAt >= timers.reconnectResetMs) backoff.reset();
@@ -202,10 +205,15 @@ function isAskedAgain(attached: Attached): boolean {
 }
 
 /**
- * The kernel's word that no process listens there. A missing socket file alone may only have been
- * removed by somebody, unless QEMU itself closed our connection before, or there never was one.
+ * The kernel's word that no process listens there. A missing socket file alone may only have been removed by somebody:
+ * then whoever was bound to it still is.
  */
-function isGone(error: unknown, wasClosedByQemu: boolean): boolean {
+async function isKnownGone(
+  error: unknown,
+  wasClosedByQemu: boolean,
+  address: QmpAddress,
+): Promise<boolean> {
   if (!(error instanceof QmpConnectError)) return false;
-  return error.reason === "refused" || (error.reason === "absent" && wasClosedByQemu);
+  if (error.reason === "refused") return true;
+  return error.reason === "absent" && wasClosedByQemu && !(await mayStillListen(address));
 }

@@ -50,6 +50,8 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
       return fromLink(state, { link: LINK_DOWN, actions: [], news: [news] }, now);
     }
     case "metrics-scraped":
+      // While the agent catches up, an answer may have lain in the socket: the next scrape is of now.
+      if (state.link.kind === "up" && state.link.catchUpId !== null) return [state, []];
       return [scraped(state, event.metrics, now), []];
     case "permit-changed":
       return permitChanged(state, event.permit, event.isNodeFull);

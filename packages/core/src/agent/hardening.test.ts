@@ -374,6 +374,31 @@ test("the same VM behind another name after a reload: it is held as it is until 
   expect(other.actual).toEqual(size(1, 512));
 });
 
+test("a version-1 VM that names sizes is proven by its metrics, and then shrinks", () => {
+  const rig = new Rig(size(8, 16_384));
+  const vm = rig.add({ hasMetrics: true });
+  vm.monitor.version = 1;
+  vm.monitor.uuid = null;
+  const scrapes: boolean[] = [];
+  vm.watch = (action) => {
+    if (action.kind === "scrape") scrapes.push(action.isWanted);
+  };
+  rig.attach(vm);
+  rig.connect(vm);
+  rig.wish(vm, 1, 1024);
+  rig.run(2_000);
+  rig.wish(vm, 1, 512);
+  rig.run(3_000);
+  expect(vm.actual).toEqual(size(1, 1024));
+  expect(scrapes).toEqual([true]);
+  const sizes = { memTotalBytes: 1000 * MIB, memUsageBytes: 200 * MIB, memCachedBytes: 0 };
+  const system = { load1: 0.1, load5: 0.1, ...sizes };
+  rig.feed(vm, { kind: "metrics-scraped", metrics: { system, lfc: null } });
+  rig.run(10_000);
+  expect(vm.actual).toEqual(size(1, 512));
+  expect(scrapes).toEqual([true, false]); // no further use
+});
+
 describe("bounds changed live", () => {
   test("below what it holds, and nobody to ask: it says what it waits for", () => {
     const { rig, vm } = settledAt(3, 2048);

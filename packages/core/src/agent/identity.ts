@@ -17,10 +17,14 @@ export function identityOf(state: VmState, facts: HypervisorFacts): Identity {
   }
   // Once it was near, it stays proven for this connection: later both move, not at one instant.
   if (state.identity === "proven") return "proven";
-  const view = state.monitorMemBytes ?? state.metrics?.system?.memTotalBytes ?? null;
-  if (view === null) return "unproven";
   const truth = actualOf(facts).memBytes;
-  return Math.abs(view - truth) <= truth * MEMORY_VIEW_TOLERANCE ? "proven" : "unproven";
+  const isNear = (view: number) => Math.abs(view - truth) <= truth * MEMORY_VIEW_TOLERANCE;
+  return viewsOf(state).some(isNear) ? "proven" : "unproven";
+}
+
+/** What the guest is known to think that it has: by the handshake, which ages, and by its metrics. */
+function viewsOf({ monitorMemBytes, metrics }: VmState): number[] {
+  return [monitorMemBytes, metrics?.system?.memTotalBytes ?? null].filter((view) => view !== null);
 }
 
 /** Stage: compare, and say so once when it changes for the worse. */
@@ -43,7 +47,7 @@ export function identityStage(
     );
   }
   if (identity === "unproven") {
-    const view = state.monitorMemBytes ?? state.metrics?.system?.memTotalBytes ?? null;
+    const view = viewsOf(state)[0] ?? null;
     const qemu = sayMem(actualOf(state.facts).memBytes);
     const text =
       view === null

@@ -41,11 +41,12 @@ export function modeStage(state: VmState, now: MonoMs): readonly [VmState, reado
         : note("mode-changed", `Control mode is ${mode} now, was ${state.mode}.`, { mode }),
     );
   }
+  // Beside sizing, metrics can prove whose monitor this is where no UUID does; without that it never shrinks.
+  const isUnproven = state.identity === "unproven";
+  const isSizedByThem =
+    state.link.kind === "up" && state.link.version === 1 && mode !== "compute-controlled";
   const isWanted =
-    state.spec.hasMetrics &&
-    state.link.kind === "up" &&
-    state.link.version === 1 &&
-    mode !== "compute-controlled";
+    state.spec.hasMetrics && state.link.kind === "up" && (isSizedByThem || isUnproven);
   if (isWanted !== state.isScraping) actions.push({ kind: "scrape", isWanted });
   return [{ ...state, mode, isScraping: isWanted }, actions];
 }

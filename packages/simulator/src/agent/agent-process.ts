@@ -46,6 +46,14 @@ export class AgentProcess {
     for (const vm of this.vms) vm.start();
   }
 
+  standStill(): void {
+    for (const vm of this.vms) vm.standStill();
+  }
+
+  goOn(): void {
+    for (const vm of this.vms) vm.goOn();
+  }
+
   kill(): void {
     this.#isOver = true;
     for (const vm of this.vms) vm.kill();

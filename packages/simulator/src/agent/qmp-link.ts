@@ -51,7 +51,6 @@ export class QmpLink {
   readonly #backoff: Backoff;
   #attached: Attached | null = null;
   #isStopped = false;
-  #wasClosedByQemu = true;
   #attemptedAt = 0;
   readonly #lanes = { memory: [] as Command[], cpu: [] as Command[] };
   /** Commands whose answer is awaited on the present connection. */
@@ -99,8 +98,7 @@ export class QmpLink {
   }
 
   /** The process ended, or the socket's file went: what is open breaks. */
-  broke(problem: string, byQemu: boolean): void {
-    this.#wasClosedByQemu = byQemu;
+  broke(problem: string): void {
     if (this.#attached !== null) this.#lose(this.#attached, problem);
   }
 
@@ -149,8 +147,8 @@ export class QmpLink {
     const { clock, machine, manners } = this.#options;
     this.#attemptedAt = clock.now;
     if (!machine.isThere || manners.isGone) {
-      // A socket file that is only missing may have been removed by anybody.
-      const isKnownGone = !manners.isGone || this.#wasClosedByQemu;
+      // A socket file that is only missing may have been removed by anybody: the kernel knows whether QEMU still listens.
+      const isKnownGone = !machine.isThere;
       clock.after(1, () => {
         this.#failed(isKnownGone ? "ECONNREFUSED" : "ENOENT", isKnownGone);
       });

@@ -59,6 +59,7 @@ export class VmAgent {
   #scraping = 0;
   readonly #mailbox: VmEvent[] = [];
   #isStepping = false;
+  #isStill = false;
 
   constructor(options: VmAgentOptions) {
     this.#options = options;
@@ -98,7 +99,22 @@ export class VmAgent {
   tell(event: VmEvent): void {
     if (this.#isStopped) return;
     this.#mailbox.push(event);
-    if (this.#isStepping) return;
+    if (this.#isStill || this.#isStepping) return;
+    this.#work();
+  }
+
+  /** The process is stopped: what happens waits for it. */
+  standStill(): void {
+    this.#isStill = true;
+  }
+
+  goOn(): void {
+    if (!this.#isStill) return;
+    this.#isStill = false;
+    if (!this.#isStopped) this.#work();
+  }
+
+  #work(): void {
     this.#isStepping = true;
     for (let next = this.#mailbox.shift(); next !== undefined; next = this.#mailbox.shift()) {
       this.#step(next);
@@ -128,6 +144,7 @@ export class VmAgent {
     clock.at(at, () => {
       if (this.#armedFor !== at || this.#isStopped) return;
       this.#armedFor = Infinity;
+      if (this.#isStill) return; // armed again when it goes on
       if (this.#wakeAt !== null && this.#wakeAt <= clock.now) {
         this.ticks += 1;
         this.tell({ kind: "tick" });

@@ -27,6 +27,8 @@ export class Machine {
   /** false: there is no process. */
   isThere = true;
   isPaused = false;
+  /** QEMU's word for a guest that does not run here: it is being moved. */
+  runState = "running";
   quotaMilli: number | null;
   sizeBytes = 0;
   requestedBytes = 0;
@@ -57,7 +59,11 @@ export class Machine {
   }
 
   get isRunning(): boolean {
-    return this.isThere && !this.isPaused && this.#at >= this.bootedAt;
+    return this.isThere && !this.isStopped && this.#at >= this.bootedAt;
+  }
+
+  get isStopped(): boolean {
+    return this.isPaused || this.runState !== "running";
   }
 
   need(need: Need): void {
@@ -87,7 +93,7 @@ export class Machine {
     return {
       process: `qemu-${this.#process}`,
       uuid: plan.hasUuid ? this.uuid : null,
-      runState: this.isPaused ? "paused" : "running",
+      runState: this.isPaused ? "paused" : this.runState,
       baseMemBytes: plan.baseMib * MIB,
       memoryDevice:
         plan.deviceMib === 0
@@ -120,10 +126,17 @@ export class Machine {
     this.#process += 1;
     this.isThere = true;
     this.isPaused = false;
+    this.runState = "running";
     this.requestedBytes = 0;
     this.vcpus = this.plan.vcpus;
     this.quotaMilli = hasQuota ? this.plan.vcpus * 1000 : null;
     this.reset(now);
+  }
+
+  /** The same guest in another QEMU process: its sizes came with it. */
+  arrive(): void {
+    this.#process += 1;
+    this.runState = "inmigrate";
   }
 
   /** What the guest has plugged becomes usable. */

@@ -33,6 +33,8 @@ export class ConnectionBook {
   upAt = 0;
   version = 0;
   vm: string | null = null;
+  /** The memory that the monitor said it has, in its handshake. Bytes. */
+  view: number | null = null;
   hasAskedUp = false;
   scrapedAt = -Infinity;
   heardAt = -Infinity;
@@ -42,8 +44,8 @@ export class ConnectionBook {
   named: { milliCpu: number | null; memBytes: number | null } = { milliCpu: null, memBytes: null };
   /** The size that was wished last, and since when without a change. */
   steadyWish: { size: Size; since: number } | null = null;
-  /** The answers to the last question about each resource. */
-  readonly isRefused = { mem: false, cpu: false };
+  /** The last question about CPU was answered by no. */
+  isCpuRefused = false;
   #wishText: string | null = null;
   readonly #questions = new Map<number, Question>();
   readonly #offered: { min: number; max: number };
@@ -74,6 +76,7 @@ export class ConnectionBook {
       this.heardAt = now;
       this.version = reply.message.version;
       this.vm = reply.message.vm?.toLowerCase() ?? null;
+      this.view = reply.message.mem ?? null;
       return;
     }
     if (!this.isUp) return;
@@ -147,8 +150,7 @@ export class ConnectionBook {
     const question = this.#questions.get(id);
     if (question === undefined) return;
     this.#questions.delete(id);
-    if (id === this.#lastQuestion.mem) this.isRefused.mem = !isAgreed;
-    if (id === this.#lastQuestion.cpu) this.isRefused.cpu = !isAgreed;
+    if (id === this.#lastQuestion.cpu) this.isCpuRefused = !isAgreed;
     if (!isAgreed || now >= question.at + REQUEST_MS) return;
     this.consents.push({ ...question, agreedAt: now, mem: false, cpu: false });
     if (this.consents.length > MOST_KEPT) this.consents.shift();

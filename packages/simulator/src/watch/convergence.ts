@@ -19,8 +19,10 @@ export type Ending = Readonly<{
   /** How long it has been that. */
   wishedForMs: number;
   version: number;
-  /** The monitor refused the last shrink of this resource. */
-  isRefused: Readonly<{ mem: boolean; cpu: boolean }>;
+  /** The memory that the monitor said it has when it connected. */
+  view: number | null;
+  /** The monitor refused the last shrink of CPU. */
+  isCpuRefused: boolean;
   isLinkUp: boolean;
   heardMsAgo: number;
   /** In the last while: sizes told, frames sent, times each machine woke by time alone. */
@@ -121,9 +123,7 @@ function judgeMet(vm: number, ending: Ending, fit: Size, { isFull, free, strande
   hold(isIdle, vm, `${quiet.told} sizes told in the last ${quiet.ms} ms, for nothing`);
   const tellMem = `has ${mib(truth.memBytes)} MiB, wants ${mib(fit.memBytes)} for ${ending.wishedForMs} ms`;
   const mayKeep = isUnproven(ending);
-  // A monitor's consent is a little more careful than its wish: it may refuse the last cell.
-  const most = fit.memBytes + (ending.isRefused.mem ? CELL_BYTES : 0);
-  hold(mayKeep || truth.memBytes <= most, vm, `more than it wants: ${tellMem}`);
+  hold(mayKeep || truth.memBytes <= fit.memBytes, vm, `more than it wants: ${tellMem}`);
   const isShort = truth.memBytes < fit.memBytes;
   const isExcused = isFull.memBytes && free.memBytes < stranded.memBytes;
   hold(
@@ -140,7 +140,7 @@ function judgeMet(vm: number, ending: Ending, fit: Size, { isFull, free, strande
     `less than it wants: ${tellCpu}; ${free.milliCpu} are free`,
   );
   // CPU that is in use is not taken, whatever the bounds say.
-  if (mayKeep || ending.isRefused.cpu) return;
+  if (mayKeep || ending.isCpuRefused) return;
   if (plan.hasQuota) hold(truth.milliCpu <= fit.milliCpu, vm, `more than it wants: ${tellCpu}`);
   // Without a quota vCPUs stay plugged, and the guest uses no more than it agreed to.
   else
@@ -184,9 +184,13 @@ export function fitOf({ wish, bounds, plan, truth }: Ending): Size {
   };
 }
 
-/** Without a UUID nothing may prove whose monitor it is: then the VM may grow, not shrink. */
-function isUnproven({ version, plan }: Ending): boolean {
-  return version === 1 || !plan.hasUuid;
+/**
+ * Nothing proves whose monitor it is, and so it may grow, not shrink: no UUID, no metrics, and what it said of its memory when
+ * it connected is not what it has by now. How near is near: as in docs/protocol.md.
+ */
+function isUnproven({ version, plan, view, truth }: Ending): boolean {
+  if (plan.hasMetrics || (version > 1 && plan.hasUuid)) return false;
+  return view === null || Math.abs(view - truth.memBytes) > 0.25 * truth.memBytes;
 }
 
 /** What it wants, and what it can't or need not give back. */

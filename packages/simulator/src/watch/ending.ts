@@ -20,7 +20,8 @@ export function endingOf(seat: Seat, before: QuietStart, after: Tally, now: numb
     wish: steady?.size ?? null,
     wishedForMs: steady === null ? 0 : now - steady.since,
     version: book?.version ?? 0,
-    isRefused: book?.isRefused ?? { mem: false, cpu: false },
+    view: book?.view ?? null,
+    isCpuRefused: book?.isCpuRefused ?? false,
     isLinkUp: book?.isUp ?? false,
     heardMsAgo: now - (book?.heardAt ?? -Infinity),
     quiet: {

@@ -19,7 +19,6 @@ export class NodeWatch {
   /** Growth that was told and not answered yet. */
   readonly #told: { milliCpu: number; memBytes: number }[];
   /** VMs whose QEMU this agent has read. */
-  #isMistaken = false;
   /** Resources of which more is held than was ever asked for. */
   readonly #found = new Set<Resource>();
   readonly #known = new Set<number>();
@@ -31,14 +30,6 @@ export class NodeWatch {
     this.#names = vms.map(({ name }) => name);
     this.#claims = vms.map(({ min }) => ({ held: min, want: min, permit: min }));
     this.#told = vms.map(() => ({ milliCpu: 0, memBytes: 0 }));
-  }
-
-  /**
-   * Somebody had removed the socket of a QEMU that runs before the agent began: it looks like one that was never started,
-   * and what it holds may be sold. Known, and said in docs/testing.md; nothing is judged after that.
-   */
-  mistook(): void {
-    this.#isMistaken = true;
   }
 
   /** QEMU was read. `held` beyond what was kept for it (it booted so) is found, and earlier promises stay promises. */
@@ -95,7 +86,7 @@ export class NodeWatch {
       const now = this.#known.has(one) ? (truth[one]?.[of] ?? min) : min;
       return Math.max(now, this.#told[one]?.[of] ?? 0);
     };
-    if (told === undefined || to <= held(vm) || this.#isMistaken) return;
+    if (told === undefined || to <= held(vm)) return;
     let sum = of === "memBytes" ? this.#overheadBytes : 0;
     for (const one of this.#mins.keys()) sum += one === vm ? to : held(one);
     told[of] = to;
