@@ -13,6 +13,11 @@ type Request =
   | Readonly<{ type: "UpscaleNotification"; granted: Size }>
   | Readonly<{ type: "DownscaleRequest"; target: Size }>;
 
+/** A question about a shrink whose answer is still to come, also when nobody needs it any more. */
+export function hasOpenQuestion({ pending }: LinkUp): boolean {
+  return pending.some(({ kind }) => kind === "DownscaleRequest");
+}
+
 /** Send a request of ours; its even id names the answer. */
 export function ask(
   link: LinkUp,

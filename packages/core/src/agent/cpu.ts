@@ -3,7 +3,7 @@
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, warning } from "./explain.ts";
 import { cpuCellDown, gridOf } from "./grid.ts";
-import { ask } from "./ask.ts";
+import { ask, hasOpenQuestion } from "./ask.ts";
 import { began, budgetWakeAt, mayGrow, mayTurn } from "./budget.ts";
 import { earlier } from "./memory.ts";
 import { takeObstacle } from "./obstacle.ts";
@@ -197,7 +197,7 @@ function shrink(state: VmState, toMilli: number, now: MonoMs, askId: number | nu
 function askToShrink(state: VmState, facts: HypervisorFacts, goal: number, now: MonoMs): Result {
   const { link, cpuPace } = state;
   if (link.kind !== "up" || takeObstacle(state, now) !== null) return [state, []];
-  if (state.memory.kind === "asking") return [state, []]; // one question at a time
+  if (hasOpenQuestion(link)) return [state, []]; // one at a time, given up or not
   if (state.told.cpu.length > 0) return [state, []]; // and nothing else on its way
   // Under a fractional quota the guest's own signals lie; throttling is the truth.
   if (goal < 1000 && (facts.throttledShare ?? 0) >= CALM_THROTTLED_SHARE) return [state, []];

@@ -399,6 +399,28 @@ test("a version-1 VM that names sizes is proven by its metrics, and then shrinks
   expect(scrapes).toEqual([true, false]); // no further use
 });
 
+test("a question about memory names the CPUs that the guest agreed to use, not those that are plugged", () => {
+  const { rig, vm } = settledAt(3, 1024, { hasQuota: false });
+  rig.wish(vm, 1, 1024);
+  rig.run(2_000);
+  expect(vm.state.advisedMilli).toBe(1_000);
+  rig.wish(vm, 1, 512);
+  rig.run(1_500);
+  expect(vm.framesOf("DownscaleRequest").at(-1)?.["content"]).toMatchObject({ target: { cpu: 1 } });
+});
+
+test("a question that was given up is still a question: no other is asked before it is answered or failed", () => {
+  const { rig, vm } = settledAt(3, 512);
+  vm.monitor.consent = () => null;
+  const from = rig.now;
+  for (let i = 0; i < 8; i += 1) {
+    rig.wish(vm, i % 2 === 0 ? 1 : 3, 512);
+    rig.run(1_000);
+  }
+  const asked = vm.framesOf("DownscaleRequest").length;
+  expect(asked).toBeLessThanOrEqual(1 + (rig.now - from) / AGENT_TIMERS.requestMs);
+});
+
 describe("bounds changed live", () => {
   test("below what it holds, and nobody to ask: it says what it waits for", () => {
     const { rig, vm } = settledAt(3, 2048);

@@ -3,7 +3,7 @@
 import { actualOf, requestedMemOf } from "./actual.ts";
 import { note, sayMem, warning } from "./explain.ts";
 import { gridOf, memCellUp } from "./grid.ts";
-import { ask } from "./ask.ts";
+import { ask, hasOpenQuestion } from "./ask.ts";
 import { began, budgetWakeAt, mayGrow, mayTurn } from "./budget.ts";
 import { takeObstacle } from "./obstacle.ts";
 import { fellShort, mayRetry, retryWakeAt, wentWell } from "./pace.ts";
@@ -314,7 +314,7 @@ function settle(
 function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now: MonoMs): Result {
   const { link, memoryPace } = state;
   if (link.kind !== "up" || takeObstacle(state, now) !== null) return [state, []];
-  if (state.cpu.kind === "asking") return [state, []]; // one question at a time
+  if (hasOpenQuestion(link)) return [state, []]; // one at a time, given up or not
   if (state.told.memory.length > 0) return [state, []]; // and nothing else on its way
   const grid = gridOf(facts, state.spec.hasQuota);
   const actual = actualOf(facts);
@@ -330,11 +330,10 @@ function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now
   if (toBytes >= actual.memBytes) return [{ ...state, memoryPace: paced }, []];
   const turn = mayTurn(state, "memory", now);
   if (!turn.isGranted) return [turn.state, turn.actions];
-  const asked = ask(
-    link,
-    { type: "DownscaleRequest", target: { milliCpu: actual.milliCpu, memBytes: toBytes } },
-    now,
-  );
+  // A guest that agreed to use fewer CPUs than are plugged must not read "more" out of a question about memory.
+  const milliCpu = Math.min(actual.milliCpu, state.advisedMilli ?? Infinity);
+  const smaller = { milliCpu, memBytes: toBytes };
+  const asked = ask(link, { type: "DownscaleRequest", target: smaller }, now);
   return [
     {
       ...turn.state,
