@@ -1,17 +1,6 @@
 // Everything that decides, by its public names.
-export {
-  initialArbiter,
-  nodeUse,
-  stepArbiter,
-  type ArbiterEvent,
-  type ArbiterState,
-  type Capacity,
-  type Member,
-  type NodeUse,
-  type PermitChange,
-} from "./agent/arbiter.ts";
 export { AGENT_NOTES, note, sayMs, type AgentNote } from "./agent/explain.ts";
-export { explainVm, type NodeVerdict, type VmExplanation } from "./agent/explanation.ts";
+export { explainVm, type VmExplanation } from "./agent/explanation.ts";
 export { withOrdersOf } from "./agent/operator.ts";
 export { stepVm, vmWakeAt } from "./agent/machine.ts";
 export { vmStatus, vmWhy, type VmStatus } from "./agent/status.ts";
@@ -69,6 +58,19 @@ export {
   type MonitorNote,
   type MonitorReason,
 } from "./monitor/types.ts";
+export { stepArbiter } from "./node/arbiter.ts";
+export { nodeUse, standings, type NodeUse, type Standing } from "./node/standing.ts";
+export { initialArbiter, type ArbiterState } from "./node/state.ts";
+export {
+  VERDICT_RULES,
+  type ArbiterEvent,
+  type Capacity,
+  type Claim,
+  type Member,
+  type PermitChange,
+  type Verdict,
+  type VerdictRule,
+} from "./node/types.ts";
 export {
   BRAKE_LIMITS,
   INITIAL_BRAKE,

@@ -16,7 +16,7 @@ export type Hands = Readonly<{
   intrude: (seat: Seat, fault: Fault) => void;
   setBounds: (seat: Seat, share: number) => void;
   setLeast: (seat: Seat, share: number) => void;
-  setCapacity: (share: number) => void;
+  setCapacity: (share: number, isRestarted: boolean) => void;
 }>;
 
 type Deed = Readonly<{
@@ -108,11 +108,16 @@ const DEEDS: Partial<Record<FaultKind, Deed>> = {
     begin: (world, seat, fault) => world.setLeast(seat, fault.amount / 100),
     end: (world, seat) => world.setLeast(seat, 0),
   },
+  // An odd amount changes it under an agent that runs on.
   "capacity-changed": {
-    begin: (world, _seat, fault) => world.setCapacity(fault.amount / 100),
-    end: (world) => world.setCapacity(1),
+    begin: (world, _seat, fault) => world.setCapacity(fault.amount / 100, isRestarted(fault)),
+    end: (world, _seat, fault) => world.setCapacity(1, isRestarted(fault)),
   },
 };
+
+function isRestarted({ amount }: Fault): boolean {
+  return amount % 2 === 0;
+}
 
 export function beginFault(world: Hands, seat: Seat, fault: Fault): void {
   seat.begin(fault);

@@ -56,7 +56,15 @@ test("every fault there is happens in some world", () => {
 /** Three VMs that need more, then less, on a node with room for all; nothing goes wrong by itself. */
 const CALM: Story = {
   seed: 1,
-  node: { milliCpu: 12_000, mib: 8_192, overheadMib: 0 },
+  node: {
+    milliCpu: 12_000,
+    mib: 8_192,
+    overheadMib: 0,
+    reserveMilli: 0,
+    reserveMib: 0,
+    emergencyMilli: 0,
+    emergencyMib: 0,
+  },
   vms: [0, 1, 2].map(() => ({
     minMilli: 1_000,
     maxMilli: 4_000,
@@ -76,6 +84,8 @@ const CALM: Story = {
     isProbing: false,
     swapMib: 0,
     isOnlinedByMonitor: false,
+    weight: 1,
+    priority: 0,
   })),
   memoryEveryMs: 250,
   cpuEveryMs: 250,

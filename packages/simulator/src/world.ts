@@ -3,6 +3,7 @@
 import {
   AGENT_TIMERS,
   type AgentTimers,
+  type Capacity,
   type MonitorAction,
   type VmAction,
   type VmEvent,
@@ -10,6 +11,7 @@ import {
 import { type Size } from "@selfscale/protocol";
 import { AgentProcess, type NodeWitness, type VmOptions } from "./agent/agent-process.ts";
 import { type AgentWitness } from "./agent/vm-agent.ts";
+import { capacityOf } from "./capacity.ts";
 import { Clock } from "./clock.ts";
 import { beginFault, endFault } from "./deeds.ts";
 import { Digest } from "./digest.ts";
@@ -60,7 +62,7 @@ export class World {
   #agents = 0;
   #crashes = 0;
   #stops = 0;
-  #capacity: Size;
+  #capacity: Capacity;
   #nodeWatch: NodeWatch | null = null;
   #sizeWatches: readonly SizeWatch[] = [];
 
@@ -69,7 +71,7 @@ export class World {
     this.#options = options;
     const { seed, vms, memoryEveryMs, cpuEveryMs, patience, node } = story;
     this.#timers = patience === "short" ? { ...AGENT_TIMERS, ...SHORT_TIMERS } : AGENT_TIMERS;
-    this.#capacity = { milliCpu: node.milliCpu, memBytes: node.mib * MIB };
+    this.#capacity = capacityOf(node, 1);
     this.#seats = vms.map((plan, index) => {
       const random = Random.of(seed, index);
       const cadence = { memoryEveryMs, cpuEveryMs };
@@ -122,13 +124,15 @@ export class World {
       if (before === undefined) throw new Error("a seat is missing");
       return endingOf(seat, before, { ...seat.tally, ...this.#ticks(seat) }, clock.now);
     });
-    judgeEndings(endings, this.#room());
+    judgeEndings(endings, this.#capacity);
   }
 
   /** What the node has for its VMs, their overhead taken off. */
   #room(): Size {
-    const overheadBytes = this.#story.node.overheadMib * MIB * this.#seats.length;
-    return { ...this.#capacity, memBytes: this.#capacity.memBytes - overheadBytes };
+    const { size, reserve, overheadPerVmBytes } = this.#capacity;
+    const overhead = { milliCpu: 0, memBytes: overheadPerVmBytes * this.#seats.length };
+    const left = (of: keyof Size) => size[of] - reserve[of] - overhead[of];
+    return { milliCpu: left("milliCpu"), memBytes: left("memBytes") };
   }
 
   #plan(fault: Fault, endAt: number): void {
@@ -167,11 +171,11 @@ export class World {
     this.#crashes = Math.max(0, this.#crashes - 1);
     if (this.#crashes > 0 || this.#agent !== null) return;
     this.#agents += 1;
-    const { overheadMib } = this.#story.node;
-    const overheadPerVmBytes = overheadMib * MIB;
     const specs = this.#seats.map((seat) => specOf(seat));
-    const members = specs.map(({ name, bounds }) => ({ name, min: bounds.min }));
-    this.#nodeWatch = new NodeWatch(this.#capacity, overheadPerVmBytes, members);
+    const watched = this.#seats.map(({ index, bounds, plan: { weight, priority } }) => {
+      return { name: nameOf(index), bounds, weight, priority };
+    });
+    this.#nodeWatch = new NodeWatch(this.#capacity, watched);
     this.#sizeWatches = specs.map((spec, vm) => new SizeWatch(vm, spec, this.#timers, SLICE_BYTES));
     const vms = this.#seats.map((seat, vm): VmOptions => {
       seat.book = null;
@@ -181,6 +185,8 @@ export class World {
       return {
         random: Random.of(this.#story.seed, 100 * this.#agents + vm),
         spec,
+        weight: seat.plan.weight,
+        priority: seat.plan.priority,
         timers: this.#timers,
         sliceBytes: SLICE_BYTES,
         machine: seat.machine,
@@ -191,8 +197,7 @@ export class World {
         witness: this.#agentWitness(seat, watch),
       };
     });
-    const capacity = { size: this.#capacity, overheadPerVmBytes };
-    this.#agent = new AgentProcess(this.clock, capacity, vms, this.#nodeWitness());
+    this.#agent = new AgentProcess(this.clock, this.#capacity, vms, this.#nodeWitness());
     this.#agent.start();
   }
 
@@ -250,11 +255,11 @@ export class World {
     this.#agent?.vms[seat.index]?.tell({ kind: "bounds-changed", bounds: seat.bounds });
   }
 
-  setCapacity(share: number): void {
-    const { milliCpu, mib } = this.#story.node;
-    const memBytes = Math.round(mib * share) * MIB;
-    this.#capacity = { milliCpu: Math.round(milliCpu * share), memBytes };
-    this.restartAgent();
+  /** The node changes under the agent, or while it is started anew. */
+  setCapacity(share: number, isRestarted: boolean): void {
+    this.#capacity = capacityOf(this.#story.node, share);
+    if (isRestarted) this.restartAgent();
+    else this.#agent?.resize(this.#capacity);
   }
 
   #agentWitness(seat: Seat, watch: SizeWatch): AgentWitness {
@@ -286,6 +291,7 @@ export class World {
         return; // a look is no news
       case "hypervisor-lost":
         watch.lost();
+        this.#nodeWatch?.lost(index);
         break;
       case "command-settled":
         watch.settled(event.attempt);
@@ -305,6 +311,9 @@ export class World {
         if (seat.book?.isUp === true) seat.book.scrapedAt = now;
         break;
       case "permit-changed":
+        this.#nodeWatch?.learns(index, event);
+        watch.permitted(event);
+        break;
       case "bounds-changed":
       case "spec-changed":
       case "operator-paused":
@@ -321,6 +330,7 @@ export class World {
     const { index } = seat;
     judgeRecords(index, actions);
     for (const action of actions) {
+      if (action.kind === "seek-permit") watch.claimed(action.claim.number);
       if (action.kind === "observe" || action.kind === "seek-permit") continue;
       if (action.kind === "explain") {
         this.#tell(index, `  ${action.note.reason}: ${action.note.message}`);
@@ -394,4 +404,8 @@ export class World {
     this.#digest.add(`${at} ${vm} ${line}\n`);
     this.#options.listen?.(at, vm, line);
   }
+}
+
+function nameOf(index: number): string {
+  return `vm-${index + 1}`;
 }

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { CgroupError, findCgroup } from "../hypervisor/cgroup.ts";
-import { NodeSizeError, sizeNode, usableOf, type NodePlan, type NodeSize } from "../node/plan.ts";
+import { NodeSizeError, sizeNode, reserveOf, type NodePlan, type NodeSize } from "../node/plan.ts";
 import { legacyOf } from "./legacy.ts";
 import { sayBytes } from "./quantities.ts";
 import { isSecure, type ConfigFile, type LegacyOverrides } from "./schema.ts";
@@ -38,7 +38,7 @@ function checkBounds(
   return found;
 }
 
-/** Every VM must be able to run at its minimum, all at once. */
+/** Every VM must be able to run at its minimum, all at once, in what may be handed out. */
 function checkCapacity({ node, vms }: ConfigFile, plan: NodePlan): readonly Mismatch[] {
   if (node.cgroup !== undefined && !fs.existsSync(node.cgroup)) {
     return [{ path: ["node", "cgroup"], expected: "an existing cgroup folder" }];
@@ -47,26 +47,30 @@ function checkCapacity({ node, vms }: ConfigFile, plan: NodePlan): readonly Mism
   if (nodeSize instanceof NodeSizeError) {
     return [{ path: ["node", nodeSize.resource], expected: "a size: none can be detected here" }];
   }
-  const usable = usableOf(nodeSize);
+  const { size } = nodeSize;
+  const reserve = reserveOf(plan, nodeSize);
+  const { overcommit } = node;
   const found: Mismatch[] = [];
   const cpu = vms.reduce((sum, vm) => sum + vm.bounds.min.cpu, 0);
   const mem = vms.reduce((sum, vm) => sum + vm.bounds.min.mem, 0);
   const overhead = vms.length * node.overheadPerVm;
   const who = vms.length === 1 ? "the VM's" : `the ${vms.length} VMs'`;
-  if (cpu > usable.milliCpu) {
+  if (cpu + reserve.milliCpu > Math.floor(size.milliCpu * overcommit.cpu)) {
     const detected =
-      plan.milliCpu === null ? ` (${usable.milliCpu / 1000} by ${nodeSize.source.cpu})` : "";
-    const expected = `at least ${cpu / 1000}: ${who} bounds.min${detected}`;
+      plan.milliCpu === null ? ` (${size.milliCpu / 1000} by ${nodeSize.source.cpu})` : "";
+    const least = Math.ceil((cpu + reserve.milliCpu) / overcommit.cpu) / 1000;
+    const kept = reserve.milliCpu > 0 ? ` and node.reserve.cpu is ${reserve.milliCpu / 1000}` : "";
+    const expected = `at least ${least}: ${who} bounds.min${kept}${detected}`;
     found.push({ path: ["node", "cpu"], expected });
   }
-  if (mem + overhead > usable.memBytes) {
+  const needed = mem + overhead + reserve.memBytes;
+  if (needed > Math.floor(size.memBytes * overcommit.mem)) {
     const detected =
-      plan.memBytes === null
-        ? ` (${sayBytes(nodeSize.size.memBytes)} by ${nodeSize.source.mem}, ` +
-          `${sayBytes(nodeSize.defaultReserve.memBytes)} of it kept for the node)`
-        : "";
+      plan.memBytes === null ? ` (${sayBytes(size.memBytes)} by ${nodeSize.source.mem})` : "";
+    const kept =
+      reserve.memBytes > 0 ? `, node.reserve.mem is ${sayBytes(reserve.memBytes)}` : "";
     const expected =
-      `at least ${sayBytes(mem + overhead)}: ${who} bounds.min is ${sayBytes(mem)} ` +
+      `at least ${sayBytes(Math.ceil(needed / overcommit.mem))}: ${who} bounds.min is ${sayBytes(mem)}${kept} ` +
       `and node.overheadPerVm makes ${sayBytes(overhead)}${detected}`;
     found.push({ path: ["node", "mem"], expected });
   }

@@ -10,7 +10,11 @@ test("fills in what the smallest file leaves out", () => {
   const config = loadConfig(writeConfig(GOOD).file);
   expect(config.node).toEqual({
     size: { milliCpu: 4000, memBytes: 3072 * MIB },
+    reserve: { milliCpu: 0, memBytes: 0 },
+    overcommit: { cpu: 1, mem: 1 },
     overheadPerVmBytes: 256 * MIB,
+    emergency: { milliCpu: 0, memBytes: 0 },
+    brake: null,
   });
   expect(config.nodePlan).toEqual({
     milliCpu: 4000,
@@ -30,6 +34,8 @@ test("fills in what the smallest file leaves out", () => {
   expect(config.shellTimers.reconnectMaxMs).toBe(5000);
   expect(config.vms).toHaveLength(1);
   expect(config.vms[0]).toMatchObject({
+    weight: 1,
+    priority: 0,
     spec: {
       name: "pg-1",
       bounds: {
@@ -56,7 +62,10 @@ test("fills in what the smallest file leaves out", () => {
 
 test("takes every key", () => {
   const { folder, file } = writeConfig(`
-node: { cpu: 3500m, mem: 4294967296, overheadPerVm: 0, cgroup: FOLDER, brakes: { memoryPressurePercent: 25, swapPagesPerSec: 7, availableMem: 1Gi, releaseAfterMs: 9 } }
+node:
+  { cpu: 3500m, mem: 4294967296, overheadPerVm: 0, reserve: { cpu: 1, mem: 1Gi },
+    overcommit: { cpu: 4, mem: 1.25 }, emergency: { mem: 256Mi }, cgroup: FOLDER,
+    brakes: { memoryPressurePercent: 25, swapPagesPerSec: 7, availableMem: 1Gi, releaseAfterMs: 9 } }
 http: 127.0.0.1:0
 legacy: { computeUnit: { cpu: 0.5, mem: 2Gi }, memoryUsageFractionTarget: 0.8 }
 socket: /run/other.sock
@@ -68,6 +77,8 @@ vms:
     qmp: tcp:127.0.0.1:4444
     monitor: wss://vm.example/monitor
     bounds: { min: { cpu: 250m, mem: 512Mi }, max: { cpu: 4, mem: 2Gi } }
+    weight: 2.5
+    priority: -3
     metrics: http://127.0.0.1:29100/metrics
     memoryDevice: vm7
     token: pg-1.token
@@ -84,7 +95,14 @@ vms:
   fs.writeFileSync(file, fs.readFileSync(file, "utf8").replaceAll("FOLDER", folder));
   const config = loadConfig(file);
   expect(config).toMatchObject({
-    node: { size: { milliCpu: 3500, memBytes: 4096 * MIB }, overheadPerVmBytes: 0 },
+    node: {
+      size: { milliCpu: 3500, memBytes: 4096 * MIB },
+      reserve: { milliCpu: 1000, memBytes: 1024 * MIB },
+      overcommit: { cpu: 4, mem: 1.25 },
+      overheadPerVmBytes: 0,
+      emergency: { milliCpu: 0, memBytes: 256 * MIB },
+      brake: null,
+    },
     nodePlan: {
       place: { cgroup: folder },
       brakes: {
@@ -102,6 +120,8 @@ vms:
     shellTimers: { reconnectMinMs: 7, reconnectMaxMs: 5000 },
   });
   expect(config.vms[0]).toMatchObject({
+    weight: 2.5,
+    priority: -3,
     spec: {
       hasQuota: true,
       hasMetrics: true,

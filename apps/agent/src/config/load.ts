@@ -6,7 +6,7 @@ import { type Bounds, type Size } from "@selfscale/protocol";
 import { LineCounter, parseDocument } from "yaml";
 import { findCgroup, type Cgroup } from "../hypervisor/cgroup.ts";
 import { type DeviceChoice } from "../hypervisor/device-choice.ts";
-import { sizeNode, usableOf, type NodePlan, type NodeSize } from "../node/plan.ts";
+import { sizeNode, reserveOf, type NodePlan, type NodeSize } from "../node/plan.ts";
 import { SYSTEM_TLS, type MonitorTls } from "../shell/monitor-tls.ts";
 import { SHELL_TIMERS, type ShellTimers } from "../shell/timers.ts";
 import { findMismatches, findMissing, type Mismatch } from "./check.ts";
@@ -18,6 +18,9 @@ import { ConfigFile, isSecure, type LOG_LEVELS } from "./schema.ts";
 
 export type VmConfig = Readonly<{
   spec: VmSpec;
+  /** Its part of what is shared, and who is served first. */
+  weight: number;
+  priority: number;
   qmp: QmpAddress;
   monitorUrl: string;
   metricsUrl: string | null;
@@ -122,7 +125,14 @@ function complete(file: ConfigFile, nodePlan: NodePlan, folder: string): AgentCo
   const timers = file.timers ?? {};
   const nodeSize = sizeNode(nodePlan);
   return {
-    node: { size: usableOf(nodeSize), overheadPerVmBytes: file.node.overheadPerVm },
+    node: {
+      size: nodeSize.size,
+      reserve: reserveOf(nodePlan, nodeSize),
+      overcommit: file.node.overcommit,
+      overheadPerVmBytes: file.node.overheadPerVm,
+      emergency: sizeOf(file.node.emergency),
+      brake: null,
+    },
     nodePlan,
     nodeSize,
     vms: file.vms.map((vm) => completeVm(vm, file, folder)),
@@ -145,6 +155,8 @@ function completeVm(vm: ConfigFile["vms"][number], file: ConfigFile, folder: str
       protocolMax: vm.protocolMax,
       legacy: legacyOf(file.legacy, vm.legacy),
     },
+    weight: vm.weight,
+    priority: vm.priority,
     qmp: parseQmpAddress(vm.qmp),
     monitorUrl: vm.monitor,
     metricsUrl: vm.metrics ?? null,
@@ -176,8 +188,11 @@ function deviceChoice(text: string | undefined): DeviceChoice {
 type Amount = Readonly<{ cpu: number; mem: number }>;
 
 function boundsOf({ min, max }: Readonly<{ min: Amount; max: Amount }>): Bounds {
-  const size = ({ cpu, mem }: Amount): Size => ({ milliCpu: cpu, memBytes: mem });
-  return { min: size(min), max: size(max) };
+  return { min: sizeOf(min), max: sizeOf(max) };
+}
+
+function sizeOf({ cpu, mem }: Amount): Size {
+  return { milliCpu: cpu, memBytes: mem };
 }
 
 function overridden<Timers extends Readonly<Record<string, number>>>(

@@ -3,10 +3,12 @@ import { type NodePlan } from "../node/plan.ts";
 import { type ConfigFile } from "./schema.ts";
 
 /** `proc`: where the kernel says how large the machine is. */
-export function planOf({ cpu, mem, cgroup, brakes }: ConfigFile["node"], proc: string): NodePlan {
+export function planOf(node: ConfigFile["node"], proc: string): NodePlan {
+  const { cpu, mem, reserve, cgroup, brakes } = node;
   return {
     milliCpu: cpu ?? null,
     memBytes: mem ?? null,
+    reserve: { milliCpu: reserve.cpu, memBytes: reserve.mem ?? null },
     place: { proc, cgroup: cgroup ?? null },
     brakes: brakes === null ? null : limitsOf(brakes),
   };

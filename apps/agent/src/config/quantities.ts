@@ -35,10 +35,10 @@ export function parseMilliCpu(value: unknown): number | null {
 export const Bytes = quantity(parseBytes, BYTES_EXPECTED, 1);
 /** A memory size that may be zero. */
 export const BytesOrNone = quantity(parseBytes, BYTES_EXPECTED, 0);
-/** CPU that may be zero. */
-export const MilliCpuOrNone = quantity(parseMilliCpu, CPU_EXPECTED, 0);
 /** CPU above zero in the file, milli-vCPU in the code. */
 export const MilliCpu = quantity(parseMilliCpu, CPU_EXPECTED, 1);
+/** CPU that may be zero. */
+export const MilliCpuOrNone = quantity(parseMilliCpu, CPU_EXPECTED, 0);
 
 /** "1.5Gi", "512Mi": bytes as an operator would write them. */
 export function sayBytes(bytes: number): string {

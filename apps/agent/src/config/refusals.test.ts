@@ -43,13 +43,13 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "unknown key in a VM",
     text: edit(["name: pg-1", "name: pg-1\n    metric: http://x/"]),
     problem:
-      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, metrics, lfcMetrics, cgroup, memoryDevice, token, protocolMax, tls, legacy",
+      "FILE:4: vms[0].metric: unknown key, expected one of name, qmp, monitor, bounds, weight, priority, metrics, lfcMetrics, cgroup, memoryDevice, token, protocolMax, tls, legacy",
   },
   {
     name: "a misspelt key is told before the one that is missing for it",
     text: edit(["    qmp:", "    qpm:"]),
     problem:
-      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, metrics, lfcMetrics, cgroup, memoryDevice, token, protocolMax, tls, legacy (and 1 more)",
+      "FILE:4: vms[0].qpm: unknown key, expected one of name, qmp, monitor, bounds, weight, priority, metrics, lfcMetrics, cgroup, memoryDevice, token, protocolMax, tls, legacy (and 1 more)",
   },
   {
     name: "unknown legacy factor",
@@ -92,7 +92,7 @@ test.for<{ name: string; text: string; problem: string }>([
     name: "a list where a mapping belongs",
     text: edit(["{ cpu: 4, mem: 3Gi }", "[4, 3]"]),
     problem:
-      "FILE:1: node: got [4,3], expected a mapping of cpu, mem, cgroup, brakes, overheadPerVm",
+      "FILE:1: node: got [4,3], expected a mapping of cpu, mem, cgroup, brakes, overheadPerVm, reserve, overcommit, emergency",
   },
   {
     name: "a bad address of the monitor",
@@ -183,6 +183,38 @@ test.for<{ name: string; text: string; problem: string }>([
     text: edit(["3Gi }", "3Gi, brakes: { memoryPressurePercent: 101 } }"]),
     problem:
       "FILE:1: node.brakes.memoryPressurePercent: got 101, expected a number above 0 and up to 100",
+  },
+  {
+    name: "a reserve that leaves too little",
+    text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 4, mem: 3Gi, reserve: { mem: 2.5Gi } }"]),
+    problem:
+      'FILE:1: node.mem: got "3Gi", expected at least 3328Mi: the VM\'s bounds.min is 512Mi, node.reserve.mem is 2.5Gi and node.overheadPerVm makes 256Mi',
+  },
+  {
+    name: "a reserve of CPU that leaves too little",
+    text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 4, mem: 3Gi, reserve: { cpu: 3500m } }"]),
+    problem:
+      "FILE:1: node.cpu: got 4, expected at least 4.5: the VM's bounds.min and node.reserve.cpu is 3.5",
+  },
+  {
+    name: "less of the node than there is",
+    text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 4, mem: 3Gi, overcommit: { cpu: 0.5 } }"]),
+    problem: "FILE:1: node.overcommit.cpu: got 0.5, expected a number from 1 to 10",
+  },
+  {
+    name: "an emergency that is no size",
+    text: edit(["{ cpu: 4, mem: 3Gi }", "{ cpu: 4, mem: 3Gi, emergency: { mem: some } }"]),
+    problem: `FILE:1: node.emergency.mem: got "some", expected ${BYTES}`,
+  },
+  {
+    name: "a weight of nothing",
+    text: edit(["name: pg-1", "name: pg-1\n    weight: 0"]),
+    problem: "FILE:4: vms[0].weight: got 0, expected a number from 0.1 to 1000",
+  },
+  {
+    name: "a priority between two",
+    text: edit(["name: pg-1", "name: pg-1\n    priority: 1.5"]),
+    problem: "FILE:4: vms[0].priority: got 1.5, expected a whole number from -100 to 100",
   },
   {
     name: "a protocol version that is none of ours",

@@ -5,7 +5,7 @@ import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import { isQmpAddress } from "@selfscale/qmp";
 import * as z from "zod";
 import { SHELL_TIMERS } from "../shell/timers.ts";
-import { Bytes, BytesOrNone, MilliCpu } from "./quantities.ts";
+import { Bytes, BytesOrNone, MilliCpu, MilliCpuOrNone } from "./quantities.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export const DEFAULT_STATUS_SOCKET = "/run/selfscale/agent.sock";
@@ -48,6 +48,14 @@ const yesOrNo = z.boolean({ error: "true or false" });
 const count = z.int({ error: "a whole number above zero" }).check(z.positive());
 
 const Amount = mapping({ cpu: MilliCpu, mem: Bytes });
+/** One that may be left out, in whole or in part. */
+const Spare = mapping({
+  cpu: MilliCpuOrNone.default(0),
+  mem: BytesOrNone.default(0),
+}).default({ cpu: 0, mem: 0 });
+/** Without a figure for memory: none where the size is given, a little where it is detected. */
+const Reserve = mapping({ cpu: MilliCpuOrNone.default(0), mem: BytesOrNone.optional() }).prefault({});
+const times = factor("a number from 1 to 10", (value) => value >= 1 && value <= 10);
 
 /** The range an operator allows a VM. Both ends belong to it. */
 const Bounds = mapping({ min: Amount, max: Amount });
@@ -103,6 +111,16 @@ const Vm = mapping({
     isUrl(value, ["ws:", "wss:"]),
   ),
   bounds: Bounds,
+  /** Its part of what is shared, against other VMs of its priority. docs/sharing.md has the rules. */
+  weight: factor("a number from 0.1 to 1000", (value) => value >= 0.1 && value <= 1000).default(1),
+  /** Higher ones get what they want before lower ones get more than their minimum. */
+  priority: z
+    .int({ error: "a whole number from -100 to 100" })
+    .check(
+      z.gte(-100, "a whole number from -100 to 100"),
+      z.lte(100, "a whole number from -100 to 100"),
+    )
+    .default(0),
   /** Host metrics of a compute with a version-1 monitor. Without it such a VM is held. */
   metrics: text("an http:// or https:// address", (value) =>
     isUrl(value, ["http:", "https:"]),
@@ -162,6 +180,15 @@ export const ConfigFile = mapping({
     brakes: Brakes.prefault({}),
     /** QEMU's own memory per VM, counted beside the guest's. Measured 210–300 MB under TCG. */
     overheadPerVm: BytesOrNone.default(256 * MIB),
+    /** Kept for the node itself, out of cpu and mem. */
+    reserve: Reserve,
+    /** How often each vCPU and byte may be handed out. More memory than there is needs swap and luck. */
+    overcommit: mapping({ cpu: times.default(1), mem: times.default(1) }).default({
+      cpu: 1,
+      mem: 1,
+    }).prefault({}),
+    /** Kept free of comfort, for memory pressure and reservations. None by default: it costs what it keeps. */
+    emergency: Spare,
   }).prefault({}),
   legacy: Legacy.optional(),
   vms: z.array(Vm, { error: "a list of VMs" }).check(z.minLength(1, "at least one VM")),

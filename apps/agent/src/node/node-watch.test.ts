@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { memoryLog } from "../testing/fleet.ts";
 import { makeMachine, mountOf, type TestMachine } from "../testing/machine.ts";
 import { NodeWatch, type NodeReading } from "./node-watch.ts";
-import { GIVEN, sizeNode, usableOf, type NodePlan } from "./plan.ts";
+import { GIVEN, sizeNode, reserveOf, type NodePlan } from "./plan.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -23,7 +23,8 @@ function watch(
   { brakes = null, ...given }: Partial<NodePlan> & { brakes?: BrakeLimits | null } = {},
 ) {
   const place = { proc: machine.proc, cgroup: null };
-  const plan: NodePlan = { milliCpu: null, memBytes: null, place, brakes, ...given };
+  const reserve = { milliCpu: 0, memBytes: null };
+  const plan: NodePlan = { milliCpu: null, memBytes: null, reserve, place, brakes, ...given };
   const { log, lines } = memoryLog();
   const readings: NodeReading[] = [];
   const node = new NodeWatch(
@@ -70,7 +71,7 @@ test("a plugged CPU and a changed limit are seen within ten seconds, and told on
     source: { mem: machine.at("cg/vms/memory.max") },
     brake: null,
   });
-  expect(readings.map(usableOf)).toEqual([{ milliCpu: 3000, memBytes: 3.5 * GIB }]);
+  expect(readings[0]?.defaultReserve).toEqual({ milliCpu: 0, memBytes: 0.5 * GIB });
   expect(lines.at(-1)).toMatchObject({ msg: "the node has another size" });
   vi.advanceTimersByTime(60_000);
   expect(readings).toHaveLength(1);

@@ -7,6 +7,8 @@ export type NodePlan = Readonly<{
   /** null: detected. */
   milliCpu: number | null;
   memBytes: number | null;
+  /** Kept for the node itself; null: nobody said how much. */
+  reserve: Readonly<{ milliCpu: number; memBytes: number | null }>;
   place: NodePlace;
   /** null: the node never brakes. */
   brakes: BrakeLimits | null;
@@ -48,7 +50,8 @@ export function sizeNode({ milliCpu, memBytes, place }: NodePlan): NodeSize {
   };
 }
 
-/** What the VMs may have of it. */
-export function usableOf({ size, defaultReserve }: NodeSize): Size {
-  return { ...size, memBytes: size.memBytes - defaultReserve.memBytes };
+/** What is kept for the node: by the operator's word, else the little that a detected size leaves it. */
+export function reserveOf(plan: NodePlan, { defaultReserve }: NodeSize): Size {
+  const { milliCpu, memBytes } = plan.reserve;
+  return { milliCpu, memBytes: memBytes ?? defaultReserve.memBytes };
 }

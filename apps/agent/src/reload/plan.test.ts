@@ -48,7 +48,7 @@ test.for<Row>([
   {
     name: "what the node is given, timers, slice and level",
     next: config([a, b], {
-      node: { size: size(8, 4096), overheadPerVmBytes: 0 },
+      node: nodeOf(size(8, 4096)).node,
       timers: { ...AGENT_TIMERS, muteMs: 1 },
       sliceBytes: 128 * 1024 ** 2,
       logLevel: "debug",

@@ -1,12 +1,16 @@
 import {
   initialArbiter,
   nodeUse,
+  standings,
   stepArbiter,
   type stepVm,
   type ArbiterEvent,
   type ArbiterState,
+  type Capacity,
+  type Member,
   type MonoMs,
   type NodeUse,
+  type Standing,
 } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
@@ -14,7 +18,7 @@ import { type AgentConfig, type VmConfig } from "../config/load.ts";
 import { journalShare } from "../journal/journal.ts";
 import { type Log } from "../log.ts";
 import { type NodeReading } from "../node/node-watch.ts";
-import { usableOf } from "../node/plan.ts";
+import { reserveOf } from "../node/plan.ts";
 import { planReload, type ReloadPlan } from "../reload/plan.ts";
 import { NO_OBSERVER, type Observer } from "./observer.ts";
 import { type ShellTimers } from "./timers.ts";
@@ -23,18 +27,18 @@ import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
 /** What `GET /status` answers. Sizes in milli-vCPU and bytes. */
 export type FleetStatus = Readonly<{
   node: NodeStatus;
-  vms: readonly RunnerStatus[];
+  vms: readonly (RunnerStatus & Readonly<{ sharing: Standing }>)[];
 }>;
 
 export type NodeStatus = NodeUse &
   Readonly<{
-    /** What may be handed out, after the node's reserve. */
+    /** How large the node is, its reserve included. */
     capacity: Size;
     overheadPerVmBytes: number;
+    /** VMs that are not configured any more, and count until they have left. */
+    leaving: readonly Standing[];
     /** Where the size is from: `given`, or a file of the kernel. */
     source: Readonly<{ cpu: string; mem: string }>;
-    /** Why nothing grows for comfort now; null: the node is well. */
-    brake: string | null;
   }>;
 
 export type FleetOptions = Readonly<{
@@ -72,7 +76,7 @@ export class Fleet {
     this.#now = now;
     this.#node = { ...config.nodeSize, brake: null };
     this.#shellTimers = { ...config.shellTimers };
-    this.#arbiter = initialArbiter(config.node, membersOf(config));
+    this.#arbiter = initialArbiter(config.node, membersOf(config.vms));
     this.#runners = new Map(config.vms.map((vm) => [vm.spec.name, this.#newRunner(vm, null)]));
   }
 
@@ -97,17 +101,33 @@ export class Fleet {
   /** The node has another size, or is in trouble, or is no longer. */
   onCapacity(reading: NodeReading): void {
     this.#node = reading;
-    const capacity = { ...this.#arbiter.capacity, size: usableOf(reading) };
-    this.#arbiter = { ...this.#arbiter, capacity };
-    this.#sayOvercommitment();
+    this.#arbitrate({ kind: "capacity-changed", capacity: this.#capacity() });
+  }
+
+  /** By the operator's rules, on the node as it is now. */
+  #capacity(): Capacity {
+    const { node, nodePlan } = this.#config;
+    const { size, brake } = this.#node;
+    return { ...node, size, reserve: reserveOf(nodePlan, this.#node), brake };
   }
 
   status(): FleetStatus {
     const { size, overheadPerVmBytes } = this.#arbiter.capacity;
-    const { source, brake } = this.#node;
+    const { source } = this.#node;
+    const all = standings(this.#arbiter);
+    const places = new Map(all.map((one) => [one.vm, one]));
     return {
-      node: { capacity: size, overheadPerVmBytes, source, brake, ...nodeUse(this.#arbiter) },
-      vms: [...this.#runners.values()].map((runner) => runner.status()),
+      node: {
+        capacity: size,
+        overheadPerVmBytes,
+        source,
+        leaving: all.filter(({ isRemoved }) => isRemoved),
+        ...nodeUse(this.#arbiter),
+      },
+      vms: [...this.#runners].flatMap(([name, runner]) => {
+        const sharing = places.get(name);
+        return sharing === undefined ? [] : [{ ...runner.status(), sharing }];
+      }),
     };
   }
 
@@ -130,9 +150,13 @@ export class Fleet {
         return [name, kept ?? this.#newRunner(vm, old)];
       }),
     );
+    const renamed = membersOf(next.vms).map((member) => {
+      const from = begun.get(member.name) ?? null;
+      return from === null ? member : { ...member, renamedFrom: from };
+    });
     this.#node = { ...next.nodeSize, brake: this.#node.brake };
-    this.#arbitrate({ kind: "capacity-changed", capacity: next.node });
-    this.#arbitrate({ kind: "members-changed", members: membersOf(next) });
+    this.#arbitrate({ kind: "capacity-changed", capacity: this.#capacity() });
+    this.#arbitrate({ kind: "members-changed", members: renamed });
     const ended = plan.ended.flatMap((name) => before.get(name) ?? []);
     this.#leaving = Promise.all([this.#leaving, ...ended.map((runner) => runner.stop())]);
     for (const vm of next.vms) {
@@ -160,7 +184,7 @@ export class Fleet {
       log: this.#log.child({ vm: name }),
       journalBytes: journalShare(vms.length),
       node: {
-        claim: (want, held) => say({ kind: "claimed", vm: name, want, held }),
+        claim: (claim) => say({ kind: "claimed", vm: name, claim }),
         leave: () => say({ kind: "left", vm: name }),
       },
       ...(before === null ? {} : { before: before.state }),
@@ -174,8 +198,8 @@ export class Fleet {
   #arbitrate(event: ArbiterEvent): void {
     const [arbiter, changes] = stepArbiter(this.#arbiter, event, this.#now());
     this.#arbiter = arbiter;
-    for (const { vm, permit, isNodeFull } of changes) {
-      this.#runners.get(vm)?.tell({ kind: "permit-changed", permit, isNodeFull });
+    for (const { vm, ...change } of changes) {
+      this.#runners.get(vm)?.tell({ kind: "permit-changed", ...change });
     }
     this.#sayOvercommitment();
   }
@@ -191,6 +215,9 @@ export class Fleet {
   }
 }
 
-function membersOf({ vms }: AgentConfig) {
-  return vms.map(({ spec }) => ({ name: spec.name, ...spec.bounds }));
+/** The VMs of a configuration, as the node sees them. */
+export function membersOf(vms: readonly VmConfig[]): readonly Member[] {
+  return vms.map(({ spec, weight, priority }) => {
+    return { name: spec.name, ...spec.bounds, weight, priority };
+  });
 }

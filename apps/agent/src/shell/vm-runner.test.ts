@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { AGENT_TIMERS } from "@selfscale/core";
+import { AGENT_TIMERS, type Claim } from "@selfscale/core";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { findCgroup } from "../hypervisor/cgroup.ts";
 import { memoryLog, QUICK, size, startFleet, vmConfig } from "../testing/fleet.ts";
@@ -44,14 +44,20 @@ function startRunner(
   return { runner, lines };
 }
 
+function permitAll(runner: VmRunner, { number }: Claim): void {
+  const permit = size(4, 1024);
+  const rest = { isNodeFull: false, recall: null, verdict: null };
+  runner.tell({ kind: "permit-changed", permit, ...rest, answers: number });
+}
+
 test("a loop that dies of our mistake is logged with its last events, and starts anew", async () => {
   const { vm, guest } = await startVm();
   let claims = 0;
   const node = {
-    claim: () => {
+    claim: (claim: Claim) => {
       claims += 1;
       if (claims === 1) throw new Error("invariant broken: on purpose");
-      runner.tell({ kind: "permit-changed", permit: size(4, 1024), isNodeFull: false });
+      permitAll(runner, claim);
     },
     leave: () => undefined,
   };
@@ -91,7 +97,7 @@ test("a loop that has turned long enough since its death is whole again", async 
 test("the debug log is a trace: each event with the actions it led to", async () => {
   const { vm, guest } = await startVm();
   const node = {
-    claim: () => runner.tell({ kind: "permit-changed", permit: size(4, 1024), isNodeFull: false }),
+    claim: (claim: Claim) => permitAll(runner, claim),
     leave: () => undefined,
   };
   const { runner, lines } = startRunner({ vm, node }, "debug");

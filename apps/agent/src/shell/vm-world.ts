@@ -1,5 +1,4 @@
-import { type MonoMs, type VmAction, type VmEvent } from "@selfscale/core";
-import { type Size } from "@selfscale/protocol";
+import { type Claim, type MonoMs, type VmAction, type VmEvent } from "@selfscale/core";
 import { type Recorder } from "@selfscale/recording";
 import { type VmConfig } from "../config/load.ts";
 import { CgroupError } from "../hypervisor/cgroup.ts";
@@ -19,7 +18,7 @@ import { type World } from "./vm-loop.ts";
 /** The node, as one VM sees it. */
 export type NodePort = Readonly<{
   /** Ask for room. The answer comes as `permit-changed`. */
-  claim: (want: Size, held: Size) => void;
+  claim: (claim: Claim) => void;
   /** This VM's QEMU is known to have ended. */
   leave: () => void;
 }>;
@@ -109,7 +108,7 @@ export class VmWorld implements World {
         this.#monitor.close(action.link, action.code, action.reason);
         break;
       case "seek-permit":
-        this.#options.node.claim(action.want, action.held);
+        this.#options.node.claim(action.claim);
         break;
       case "scrape":
         this.#metrics.setWanted(action.isWanted);

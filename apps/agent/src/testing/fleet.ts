@@ -1,5 +1,5 @@
 // A fleet of real loops over real sockets, with its log in memory.
-import { AGENT_TIMERS, type AgentTimers, type stepVm } from "@selfscale/core";
+import { AGENT_TIMERS, type AgentTimers, type Capacity, type stepVm } from "@selfscale/core";
 import { HIGHEST_VERSION, type Size } from "@selfscale/protocol";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
@@ -42,6 +42,8 @@ export function vmConfig(
       protocolMax: HIGHEST_VERSION,
       legacy: legacyOf(undefined, undefined),
     },
+    weight: 1,
+    priority: 0,
     qmp: { kind: "unix", path: place.socket },
     monitorUrl: place.url,
     metricsUrl: null,
@@ -57,10 +59,19 @@ export function vmConfig(
 /** A node of this size by the operator's word, which nobody watches. */
 export function nodeOf(
   capacity: Size,
+  node: Partial<Capacity> = {},
 ): Pick<AgentConfig, "node" | "nodePlan" | "nodeSize" | "http"> {
   return {
-    node: { size: capacity, overheadPerVmBytes: 0 },
-    nodePlan: { ...capacity, place: { proc: "/nowhere", cgroup: null }, brakes: null },
+    node: {
+      size: capacity,
+      reserve: size(0, 0),
+      overcommit: { cpu: 1, mem: 1 },
+      overheadPerVmBytes: 0,
+      emergency: size(0, 0),
+      brake: null,
+      ...node,
+    },
+    nodePlan: { ...capacity, reserve: size(0, 0), place: { proc: "/nowhere", cgroup: null }, brakes: null },
     nodeSize: {
       size: capacity,
       source: { cpu: GIVEN, mem: GIVEN },
@@ -75,6 +86,7 @@ export function startFleet(
   vms: readonly VmConfig[],
   setup: Readonly<{
     capacity?: Size;
+    node?: Partial<Capacity>;
     timers?: Partial<AgentTimers>;
     shellTimers?: ShellTimers;
     observer?: Observer;
@@ -83,7 +95,7 @@ export function startFleet(
 ): { fleet: Fleet; lines: LogLine[] } {
   const capacity = setup.capacity ?? size(16, 16_384);
   const config: AgentConfig = {
-    ...nodeOf(capacity),
+    ...nodeOf(capacity, setup.node),
     vms,
     statusSocket: "/nowhere",
     logLevel: "info",

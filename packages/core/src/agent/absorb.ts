@@ -4,6 +4,7 @@ import { downscaleDenied, INITIAL_OVERRIDES, upscaleRequested } from "../legacy/
 import { type LegacyMetrics } from "../legacy/types.ts";
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
+import { least, most } from "../node/amounts.ts";
 import {
   openLink,
   receiveFrame,
@@ -54,7 +55,7 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
       if (state.link.kind === "up" && state.link.catchUpId !== null) return [state, []];
       return [scraped(state, event.metrics, now), []];
     case "permit-changed":
-      return permitChanged(state, event.permit, event.isNodeFull);
+      return permitChanged(state, event);
     case "bounds-changed":
       return boundsChanged(state, event.bounds);
     case "spec-changed": {
@@ -100,8 +101,10 @@ function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result 
     const fresh = withOrdersOf(initialVm(state.spec, state.timers, state.sliceBytes), state);
     // Ids and the node's promise outlive it: a late answer must not meet a new attempt's number.
     // So do the limits: starting anew must not be a way around them.
-    const { attempts, sought, permit, budgets, buckets, limited } = state;
-    state = { ...fresh, attempts, sought, permit, budgets, buckets, limited };
+    const { attempts, sought, claims, permit, isPermitPending, budgets, buckets, limited } = state;
+    const { recall, verdict, isNodeFull } = state;
+    const promise = { sought, claims, permit, isPermitPending, recall, verdict, isNodeFull };
+    state = { ...fresh, attempts, ...promise, budgets, buckets, limited };
   }
   const inspected = inspect(state.spec, facts);
   const actual = actualOf(facts);
@@ -162,6 +165,8 @@ function hypervisorLost(state: VmState, problem: string): Result {
     // promised is another VM's by now.
     sought: null,
     permit: null,
+    recall: null,
+    verdict: null,
     memory: { kind: "idle" },
     cpu: { kind: "idle" },
     memoryPace: initialPace(),
@@ -209,18 +214,38 @@ function commandSettled(
   return [asked, [observe]]; // late: news of size only, and it ends no wait
 }
 
-function permitChanged(state: VmState, permit: Size, isNodeFull: boolean): Result {
-  const isNews = isNodeFull && !state.isNodeFull;
+function permitChanged(state: VmState, event: VmEvent & { kind: "permit-changed" }): Result {
+  const { sought, permit: before } = state;
+  if (sought === null) return [state, []]; // it is about what was claimed before, and that is over
+  if (event.answers !== sought.number) {
+    // The node did not know of the last claim yet: it may take away at once, and gives by its answer.
+    const permit = before === null ? null : least(before, event.permit);
+    return [{ ...state, permit }, []];
+  }
+  const { permit, isNodeFull, recall, verdict } = event;
+  const believed = most(sought.permit ?? permit, permit);
   const next: VmState = {
     ...state,
     permit,
     isNodeFull,
+    recall,
+    verdict,
+    sought: { ...sought, permit: believed },
     isPermitPending: false,
     isPermitLate: false,
   };
-  if (!isNews) return [next, []];
-  const text = `The node permits ${sayCpu(permit.milliCpu)}, ${sayMem(permit.memBytes)}; the rest waits.`;
-  return [next, [note("node-full", text, { ...permit })]];
+  const actions: VmAction[] = [];
+  if (isNodeFull && !state.isNodeFull) {
+    const why = verdict === null ? "" : ` ${verdict.text}`;
+    const text = `The node permits ${sayCpu(permit.milliCpu)}, ${sayMem(permit.memBytes)}; the rest waits.`;
+    const data = { ...permit, rule: verdict?.rule ?? null };
+    actions.push(note("node-full", `${text}${why}`, data));
+  }
+  if (recall !== null && state.recall === null) {
+    const text = `The node asks back all above ${sayCpu(recall.milliCpu)}, ${sayMem(recall.memBytes)}.`;
+    actions.push(note("recalled", text, { ...recall }));
+  }
+  return [next, actions];
 }
 
 function fromLink(before: VmState, step: LinkStep, now: MonoMs): Result {
@@ -294,7 +319,7 @@ function scaleRequested(
   news: LinkNews & { kind: "scale-requested" },
   now: MonoMs,
 ): Result {
-  const { target, reason, ageMs } = news.wish;
+  const { target, reason, floor, ageMs } = news.wish;
   const actions: VmAction[] = [];
   if (target.milliCpu === null || target.memBytes === null) {
     const what = target.milliCpu === null ? "CPU" : "memory";
@@ -311,7 +336,10 @@ function scaleRequested(
     milliCpu: target.milliCpu ?? before?.milliCpu ?? 0,
     memBytes: target.memBytes ?? before?.memBytes ?? 0,
   };
-  return [{ ...state, level: { size, reason, at: now, ageMs }, answerDue: news.wish }, actions];
+  return [
+    { ...state, level: { size, reason, floor, at: now, ageMs }, answerDue: news.wish },
+    actions,
+  ];
 }
 
 function downscaleAnswered(

@@ -21,6 +21,8 @@ export const AGENT_NOTES = {
   "level-set": "The size wanted has changed.",
   "wish-refused": "The monitor named a size that no VM can have.",
   "node-full": "The node has no room for all of it; the rest waits.",
+  recalled:
+    "Others are below their share: the monitor is asked to give back what is above this VM's.",
   "resize-begun": "QEMU or the kernel is being told a new size.",
   "resize-done": "QEMU reports the size that was requested.",
   "resize-short": "The guest stopped before the requested size; what it did counts.",

@@ -1,6 +1,7 @@
 import { AGENT_REASONS, type AgentReason, type Size } from "@selfscale/protocol";
 import { expect, test } from "vitest";
-import { explainVm, type NodeVerdict } from "./explanation.ts";
+import { type Verdict } from "../node/types.ts";
+import { explainVm } from "./explanation.ts";
 import { sayMs } from "./explain.ts";
 import { Rig, bounds, size, type RigVm } from "./testing/rig.ts";
 
@@ -11,7 +12,7 @@ type Setup = Readonly<{
   spec?: Parameters<Rig["add"]>[0];
   /** Brings it about. */
   tell: (rig: Rig, vm: RigVm) => void;
-  verdict?: NodeVerdict;
+  verdict?: Verdict;
   /** Each is part of what is said. */
   wants?: string;
   binds: string;
@@ -54,7 +55,8 @@ const SETUPS: readonly Setup[] = [
     node: size(2, 8192),
     tell: (rig, vm) => rig.wish(vm, 4, 1024),
     verdict: {
-      rule: "max-min",
+      rule: "fair-share",
+      resource: "cpu",
       text: "pg-2 holds more than its share",
       holders: [
         { vm: "vm-1", held: size(2, 1024), share: size(1, 512) },
@@ -217,7 +219,7 @@ test.for(SETUPS)("$reason: $name", ({ tell, node, spec, verdict, ...expected }) 
   rig.run(50);
   tell(rig, vm);
   rig.run(2_000);
-  const said = explainVm(vm.state, rig.now, verdict);
+  const said = explainVm({ ...vm.state, verdict: verdict ?? null }, rig.now);
   expect(said.reason).toBe(expected.reason);
   expect(said.wants.join(" ")).toContain(expected.wants ?? "");
   expect(said.binds).toContain(expected.binds);

@@ -1,5 +1,6 @@
 // Why a VM has the size it has, for the operator who asks: what it wants and why, what binds, and what would change it.
 import { type AgentReason, type Size } from "@selfscale/protocol";
+import { type Verdict } from "../node/types.ts";
 import { actualOf } from "./actual.ts";
 import { sayCpu, sayMem, sayMs } from "./explain.ts";
 import { gridOf } from "./grid.ts";
@@ -7,13 +8,6 @@ import { permitOf, reasonOf } from "./report.ts";
 import { shrinkObstacle } from "./target.ts";
 import { type HypervisorFacts, type MonoMs } from "./types.ts";
 import { type Tries, type VmState } from "./vm-state.ts";
-
-/** The rule by which the node divided, and who holds what by it. */
-export type NodeVerdict = Readonly<{
-  rule: string;
-  text: string;
-  holders: readonly Readonly<{ vm: string; held: Size; share: Size }>[];
-}>;
 
 /** Sentences for people. Sizes in them are vCPUs and MiB. */
 export type VmExplanation = Readonly<{
@@ -32,12 +26,8 @@ export type VmExplanation = Readonly<{
 }>;
 
 /** Pure: the same state at the same instant is explained alike. */
-export function explainVm(
-  state: VmState,
-  now: MonoMs,
-  verdict: NodeVerdict | null = null,
-): VmExplanation {
-  const { facts } = state;
+export function explainVm(state: VmState, now: MonoMs): VmExplanation {
+  const { facts, verdict } = state;
   const vm = state.spec.name;
   const wants = wantsOf(state, now);
   if (facts === null) {
@@ -96,7 +86,7 @@ type Case = Readonly<{
   facts: HypervisorFacts;
   want: Size;
   now: MonoMs;
-  verdict: NodeVerdict | null;
+  verdict: Verdict | null;
 }>;
 type Binding = Readonly<{ binds: string; changes: readonly string[] }>;
 

@@ -1,5 +1,5 @@
 // What the agent remembers of one connection to a monitor. Data only.
-import { type VersionRange } from "@selfscale/protocol";
+import { type Size, type VersionRange } from "@selfscale/protocol";
 import { type MessageBuckets } from "./message-limits.ts";
 import { type MonoMs } from "./types.ts";
 
@@ -13,6 +13,8 @@ export type ScaleWish = Readonly<{
   id: number;
   target: Target;
   reason: string | null;
+  /** The part of the target that is reserved. 0: none. */
+  floor: Size;
   ageMs: number | null;
 }>;
 

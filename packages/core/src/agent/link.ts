@@ -20,6 +20,7 @@ import {
   type LinkGreeting,
   type LinkUp,
   type ScaleWish,
+  type Target,
 } from "./link-state.ts";
 import { drawMessage, type MessageBuckets, type MessageKind } from "./message-limits.ts";
 import { type AgentTimers } from "./timers.ts";
@@ -51,6 +52,8 @@ export type LinkStep = Readonly<{
   actions: readonly VmAction[];
   news: readonly LinkNews[];
 }>;
+
+const NO_TARGET: Target = { milliCpu: null, memBytes: null };
 
 /** The websocket is open: say what we speak. `buckets`: what is left to this VM's monitor, on whichever connection. */
 export function openLink(
@@ -330,8 +333,15 @@ function readWish(message: FromMonitor & { type: "ScaleRequest" }): ScaleWish {
     id: message.id,
     target: checkTarget(message.target),
     reason: message.reason ?? null,
+    floor: readFloor(message.floor),
     ageMs: message.ageMs ?? null,
   };
+}
+
+/** What is no size reserves nothing. */
+function readFloor(floor: (FromMonitor & { type: "ScaleRequest" })["floor"]): Size {
+  const { milliCpu, memBytes } = floor === undefined ? NO_TARGET : checkTarget(floor);
+  return { milliCpu: milliCpu ?? 0, memBytes: memBytes ?? 0 };
 }
 
 function readAnswer(message: FromMonitor & { type: "DownscaleResult" }): DownscaleAnswer {

@@ -298,7 +298,14 @@ describe("CPU", () => {
     rig.run(1_500);
     expect(vm.actual.milliCpu).toBe(750); // lent, as far as the node has it
     rig.wish(vm, 1, 512);
-    rig.feed(vm, { kind: "permit-changed", permit: size(4, 2560), isNodeFull: false });
+    rig.feed(vm, {
+      kind: "permit-changed",
+      permit: size(4, 2560),
+      isNodeFull: false,
+      recall: null,
+      verdict: null,
+      answers: vm.state.claims,
+    });
     rig.run(60);
     expect(vm.state.memory.kind).not.toBe("idle");
     expect(vm.actual.milliCpu).toBe(1_000);
@@ -704,6 +711,7 @@ describe("when things go wrong", () => {
       rig.connect(vm);
       rig.run(50);
     }
+    a.monitor.consent = () => ({ Ok: false, Status: "in use" });
     rig.wish(a, 1, 2048);
     rig.run(2_000);
     rig.wish(b, 1, 2048);
@@ -715,6 +723,7 @@ describe("when things go wrong", () => {
       resources: { mem: { outcome: "deferred", reason: "node-full" } },
       permit: { mem: 1024 * MIB },
     });
+    a.monitor.consent = () => ({ Ok: true, Status: "ok" });
     rig.wish(a, 1, 512);
     rig.run(20_000);
     expect(b.actual).toEqual(size(1, 2048));

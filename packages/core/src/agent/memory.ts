@@ -7,7 +7,7 @@ import { ask, hasOpenQuestion } from "./ask.ts";
 import { began, budgetWakeAt, mayGrow, mayTurn } from "./budget.ts";
 import { takeObstacle } from "./obstacle.ts";
 import { fellShort, mayRetry, retryWakeAt, wentWell } from "./pace.ts";
-import { targetOf } from "./target.ts";
+import { aimOf, targetOf } from "./target.ts";
 import { type HypervisorFacts, type MemoryDevice, type MonoMs, type VmAction } from "./types.ts";
 import { mayResize, type MemoryMove, type VmState } from "./vm-state.ts";
 
@@ -346,9 +346,10 @@ function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now
   ];
 }
 
-/** The VM is wanted below this. */
+/** The VM is wanted below this, by its monitor or by the node. */
 function wantsLess(state: VmState, bytes: number): boolean {
-  return state.want !== null && state.want.memBytes < bytes;
+  const aim = aimOf(state);
+  return aim !== null && aim.memBytes < bytes;
 }
 
 function blockUp(bytes: number, facts: HypervisorFacts, device: MemoryDevice): number {

@@ -106,10 +106,10 @@ export function answerStage(state: VmState, _now: MonoMs): Result {
           cpu: outcomeOf(target.milliCpu, cpuCell, fit.milliCpu, given.milliCpu, "bounds"),
           mem: outcomeOf(target.memBytes, memCell, fit.memBytes, given.memBytes, cutBy),
         };
-  return [
-    answered,
-    [scaleResponse(state, answerDue.id, resources, given, etaMs(state, facts, given))],
-  ];
+  // Nobody knows when another VM gives back what this one waits for.
+  const waits = worstOutcome(resources.cpu.outcome, resources.mem.outcome) === "deferred";
+  const eta = waits ? null : etaMs(state, facts, given);
+  return [answered, [scaleResponse(state, answerDue.id, resources, given, eta)]];
 }
 
 /** Why no wish of this VM counts now; null when it does. */

@@ -1,5 +1,6 @@
 // One VM's ladder and why, as plain data: for `status`, the demo's table and whoever asks.
 import { type Bounds, type Size } from "@selfscale/protocol";
+import { type Verdict } from "../node/types.ts";
 import { actualOf, heldOf } from "./actual.ts";
 import { permitOf, reasonOf, requestedOf } from "./report.ts";
 import { type Limited } from "./message-limits.ts";
@@ -22,6 +23,10 @@ export type VmStatus = Readonly<{
   /** What binds: one of the agent's reasons; null while simply on its way. */
   reason: string | null;
   moving: Readonly<{ memory: string; cpu: string }>;
+  /** Why the node gives no more, and who holds what; null: it gives what is wanted. */
+  verdict: Verdict | null;
+  /** What the node asks it to come down to. */
+  recall: Size | null;
   /** What went wrong last, for people. Empty when nothing did. */
   problems: readonly string[];
   /** What was tried and fell short: for how long, and when it is tried again. */
@@ -64,6 +69,8 @@ export function vmStatus(state: VmState): VmStatus {
     wishReason: state.level?.reason ?? null,
     reason: vmWhy(state),
     moving: { memory: state.memory.kind, cpu: state.cpu.kind },
+    verdict: facts === null ? null : state.verdict,
+    recall: facts === null ? null : state.recall,
     problems,
     stuck,
     waitsFor: waitsFor(state),

@@ -1,15 +1,26 @@
 // From want and permit to the next target, and whether a shrink may even be asked for. Pure arithmetic on the state.
 import { type Size } from "@selfscale/protocol";
+import { least } from "../node/amounts.ts";
 import { actualOf } from "./actual.ts";
 import { cpuCellDown, gridOf, memCellDown } from "./grid.ts";
 import { type VmState } from "./vm-state.ts";
+
+/**
+ * What is wanted, less what the node asks back: the level stays wanted, and is taken up again when it may be. Who has
+ * nobody to decide for it is not asked.
+ */
+export function aimOf({ want, recall, mode }: VmState): Size | null {
+  if (want === null || recall === null || mode === "held") return want;
+  return least(want, recall);
+}
 
 /**
  * Where to go now: growth as far as the node permits (rounded down to the grid), shrinking all the
  * way. null until the node has answered once.
  */
 export function targetOf(state: VmState): Size | null {
-  const { facts, want, permit } = state;
+  const { facts, permit } = state;
+  const want = aimOf(state);
   if (facts === null || want === null || permit === null) return null;
   const actual = actualOf(facts);
   const grid = gridOf(facts, state.spec.hasQuota);

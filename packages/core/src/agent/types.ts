@@ -1,10 +1,11 @@
 // What one VM's machine on the agent learns (events) and wants done (actions). Data only.
 import { type Bounds, type Size } from "@selfscale/protocol";
 import { type LegacyConfig, type LegacyMetrics } from "../legacy/types.ts";
+import { type Claim, type Verdict } from "../node/types.ts";
 import { type AgentTimers } from "./timers.ts";
+import { type MonoMs } from "../time.ts";
 
-/** Monotonic milliseconds. Only differences mean anything; a clock jump can't reach it. */
-export type MonoMs = number;
+export { type MonoMs };
 
 /** What the operator's file says about one VM, defaults filled in. */
 export type VmSpec = Readonly<{
@@ -67,8 +68,18 @@ export type VmEvent =
   | Readonly<{ kind: "link-closed"; link: number; problem: string }>
   /** A page was read: of one kind, or of both. */
   | Readonly<{ kind: "metrics-scraped"; metrics: LegacyMetrics }>
-  /** Answers every `seek-permit`, and comes by itself when room appears. */
-  | Readonly<{ kind: "permit-changed"; permit: Size; isNodeFull: boolean }>
+  /** Answers every `seek-permit`, and comes by itself when the node is divided otherwise. */
+  | Readonly<{
+      kind: "permit-changed";
+      permit: Size;
+      isNodeFull: boolean;
+      /** More than its share is held while others wait: come down to this, as far as the monitor agrees. */
+      recall: Size | null;
+      /** Why some of the wish waits; null: nothing does. */
+      verdict: Verdict | null;
+      /** The number of the last claim that the node knew of. */
+      answers: number;
+    }>
   | Readonly<{ kind: "bounds-changed"; bounds: Bounds }>
   /** The configuration was read anew; what the link and QEMU are reached by has not changed. */
   | Readonly<{ kind: "spec-changed"; spec: VmSpec; timers: AgentTimers; sliceBytes: number }>
@@ -89,8 +100,8 @@ export type VmAction =
   | Readonly<{ kind: "observe" }>
   | Readonly<{ kind: "send-frame"; link: number; text: string }>
   | Readonly<{ kind: "close-link"; link: number; code: number; reason: string }>
-  /** Ask the node. Always answered by `permit-changed`. `held` is what capacity must count now. */
-  | Readonly<{ kind: "seek-permit"; want: Size; held: Size }>
+  /** Ask the node. Always answered by `permit-changed`. */
+  | Readonly<{ kind: "seek-permit"; claim: Claim }>
   /** Scrape the VM's metrics from now on (or stop). */
   | Readonly<{ kind: "scrape"; isWanted: boolean }>
   | Readonly<{ kind: "explain"; note: Explanation }>;

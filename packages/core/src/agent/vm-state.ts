@@ -1,6 +1,7 @@
 // Everything the agent's machine remembers about one VM. Deadlines are state; time is an argument elsewhere.
 import { type Size } from "@selfscale/protocol";
 import { type MetricsAt } from "../legacy/desired.ts";
+import { type Claim, type Verdict } from "../node/types.ts";
 import { type LegacyMetrics } from "../legacy/types.ts";
 import { INITIAL_OVERRIDES, type LegacyOverrides } from "../legacy/overrides.ts";
 import { type Bucket } from "./bucket.ts";
@@ -99,7 +100,14 @@ export type VmState = Readonly<{
 
   mode: ControlMode;
   /** What the monitor asked for on this connection. A level: only the last one counts. */
-  level: Readonly<{ size: Size; reason: string | null; at: MonoMs; ageMs: number | null }> | null;
+  level: Readonly<{
+    size: Size;
+    reason: string | null;
+    /** The part of it that is reserved. 0: none. */
+    floor: Size;
+    at: MonoMs;
+    ageMs: number | null;
+  }> | null;
   /** A ScaleRequest that still waits for its ScaleResponse. */
   answerDue: ScaleWish | null;
 
@@ -115,8 +123,15 @@ export type VmState = Readonly<{
 
   /** desired, on the grid and within the bounds. */
   want: Size | null;
-  sought: Readonly<{ want: Size; held: Size }> | null;
+  /** The last claim; its permit is the most that the node must believe we still may take. */
+  sought: Claim | null;
+  /** Claims ever made; numbers them, so that an answer to an older one is recognised. */
+  claims: number;
   permit: Size | null;
+  /** Asked back by the node: down to this, if the monitor agrees. */
+  recall: Size | null;
+  /** Why the node gives no more; null: it gives what is wanted. */
+  verdict: Verdict | null;
   /** The node was asked, and its answer is still to come. */
   isPermitPending: boolean;
   /** When it was asked last. */
@@ -206,7 +221,10 @@ export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number)
     blind: null,
     want: null,
     sought: null,
+    claims: 0,
     permit: null,
+    recall: null,
+    verdict: null,
     isPermitPending: false,
     permitAskedAt: 0,
     isPermitLate: false,

@@ -2,9 +2,11 @@
 // "Hold" is what it holds already; holding never rounds, never grows, and shrinks only what is above bounds.max.
 import { type Size } from "@selfscale/protocol";
 import { type LegacyWish } from "../legacy/desired.ts";
+import { least, NOTHING } from "../node/amounts.ts";
+import { type Claim } from "../node/types.ts";
 import { actualOf, heldOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
-import { boundsOnGrid, clampToBounds, gridOf, memCellUp, type Grid } from "./grid.ts";
+import { boundsOnGrid, clampToBounds, cpuCellUp, gridOf, memCellUp, type Grid } from "./grid.ts";
 import { isMute } from "./link.ts";
 import { metricsWish } from "./metrics-wish.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
@@ -45,17 +47,74 @@ export function wantStage(state: VmState, now: MonoMs): readonly [VmState, reado
       }),
     );
   }
-  const claim = { want: withLoan(seeing, want), held: heldOf(facts, inFlightOf(seeing)) };
-  const isNews =
-    state.sought === null ||
-    !same(state.sought.want, claim.want) ||
-    !same(state.sought.held, claim.held);
-  if (isNews) actions.push({ kind: "seek-permit", ...claim });
-  // Until the node answers, the permit of the last wish still binds: growth waits, a shrink need not.
-  const isPermitPending = isNews || state.isPermitPending;
+  const [claiming, claimActions] = claim({ ...seeing, want }, facts, want, now);
   const legacyGoal = legacy?.goalComputeUnits ?? null;
-  const permitAskedAt = isNews ? now : state.permitAskedAt;
-  return [{ ...seeing, want, sought: claim, isPermitPending, permitAskedAt, legacyGoal }, actions];
+  return [{ ...claiming, legacyGoal }, [...actions, ...claimActions]];
+}
+
+/** Tell the node what is wanted and held, when that is news to it. */
+function claim(
+  state: VmState,
+  facts: HypervisorFacts,
+  want: Size,
+  now: MonoMs,
+): readonly [VmState, readonly VmAction[]] {
+  const grid = gridOf(facts, state.spec.hasQuota);
+  const loanMilli = needsLoan(state) ? Math.max(want.milliCpu, LOAN_MILLI) : 0;
+  // Who wants less gives up the rest of what it was permitted: it is another's from this claim on.
+  const most = { ...want, milliCpu: Math.max(want.milliCpu, loanMilli) };
+  const permit = state.permit === null ? null : least(state.permit, most);
+  const number = state.claims + 1;
+  const next: Claim = {
+    number,
+    want,
+    held: heldOf(facts, inFlightOf(state)),
+    min: leastOf(state, facts, grid),
+    urgent: urgentOf(state, want, grid),
+    loanMilli,
+    step: { milliCpu: grid.cpuStepMilli, memBytes: grid.memStepBytes },
+    permit,
+  };
+  if (state.sought !== null && !isNews(state.sought, next)) return [{ ...state, permit }, []];
+  // Until the node answers, the permit of the last wish still binds: growth waits, a shrink need not.
+  const asked = { sought: next, claims: number, isPermitPending: true, permitAskedAt: now };
+  const claiming = { ...state, permit, ...asked };
+  return [claiming, [{ kind: "seek-permit", claim: next }]];
+}
+
+/** The node knows it otherwise; or it took away a permit, and waits for the word that it is given up. */
+function isNews(known: Claim, next: Claim): boolean {
+  const isOther = (["want", "held", "min", "urgent", "step"] as const).some(
+    (key) => !same(known[key], next[key]),
+  );
+  const believed = known.permit;
+  const isGivenUp =
+    believed !== null &&
+    (next.permit === null ||
+      next.permit.memBytes < believed.memBytes ||
+      next.permit.milliCpu < believed.milliCpu);
+  return isOther || known.loanMilli !== next.loanMilli || isGivenUp;
+}
+
+/** What it can't be brought below: bounds.min on its grid, base memory, and vCPUs that were plugged without a quota. */
+function leastOf(state: VmState, facts: HypervisorFacts, grid: Grid): Size {
+  const { min } = boundsOnGrid(state.spec.bounds, grid);
+  const plugged = state.spec.hasQuota ? 0 : facts.vcpusPlugged * 1000;
+  return { milliCpu: Math.max(min.milliCpu, plugged), memBytes: min.memBytes };
+}
+
+/** The part of what is wanted that goes before anybody's comfort. */
+function urgentOf(state: VmState, want: Size, grid: Grid): Size {
+  const level = state.mode === "compute-controlled" ? state.level : null;
+  const floor = level?.floor ?? NOTHING;
+  const reserved = {
+    milliCpu: floor.milliCpu > 0 ? cpuCellUp(floor.milliCpu, grid) : 0,
+    memBytes: floor.memBytes > 0 ? memCellUp(floor.memBytes, grid) : 0,
+  };
+  const pressed = level?.reason === "memory-emergency" ? want.memBytes : 0;
+  const ordered = operatorFloorOf(state) ?? NOTHING;
+  const memBytes = Math.max(reserved.memBytes, pressed, state.blind?.memBytes ?? 0);
+  return least(want, larger({ ...reserved, memBytes }, ordered));
 }
 
 /** The wish of whoever decides, made fit. */
@@ -154,11 +213,6 @@ export const LOAN_MILLI = 1000;
 export function needsLoan(state: VmState): boolean {
   if (!state.spec.hasQuota) return false;
   return state.memory.kind === "agreed" || state.memory.kind === "shrinking";
-}
-
-function withLoan(state: VmState, want: Size): Size {
-  if (!needsLoan(state)) return want;
-  return { ...want, milliCpu: Math.max(want.milliCpu, LOAN_MILLI) };
 }
 
 function cutToBounds(size: Size, bounds: { min: Size; max: Size }): Size {

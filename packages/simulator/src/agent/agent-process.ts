@@ -5,8 +5,8 @@ import {
   type ArbiterEvent,
   type ArbiterState,
   type Capacity,
+  type Member,
   type PermitChange,
-  type VmSpec,
 } from "@selfscale/core";
 import { type Clock } from "../clock.ts";
 import { VmAgent, type VmAgentOptions } from "./vm-agent.ts";
@@ -16,7 +16,8 @@ export type NodeWitness = Readonly<{
   divided: (event: ArbiterEvent, changes: readonly PermitChange[]) => readonly PermitChange[];
 }>;
 
-export type VmOptions = Omit<VmAgentOptions, "claim" | "leave" | "clock">;
+export type VmOptions = Omit<VmAgentOptions, "claim" | "leave" | "clock"> &
+  Pick<Member, "weight" | "priority">;
 
 export class AgentProcess {
   readonly vms: readonly VmAgent[];
@@ -36,7 +37,7 @@ export class AgentProcess {
       return new VmAgent({
         ...options,
         clock,
-        claim: (want, held) => this.#arbitrate({ kind: "claimed", vm, want, held }),
+        claim: (claim) => this.#arbitrate({ kind: "claimed", vm, claim }),
         leave: () => this.#arbitrate({ kind: "left", vm }),
       });
     });
@@ -59,18 +60,23 @@ export class AgentProcess {
     for (const vm of this.vms) vm.kill();
   }
 
+  /** The node is another one now, and nothing is restarted for it. */
+  resize(capacity: Capacity): void {
+    this.#arbitrate({ kind: "capacity-changed", capacity });
+  }
+
   /** Answered at once; each VM hears of it after what it is doing. */
   #arbitrate(event: ArbiterEvent): void {
     if (this.#isOver) return;
     const [arbiter, all] = stepArbiter(this.#arbiter, event, this.#clock.now);
     this.#arbiter = arbiter;
-    for (const { vm, permit, isNodeFull } of this.#witness.divided(event, all)) {
+    for (const { vm, ...change } of this.#witness.divided(event, all)) {
       const agent = this.vms[this.#names.indexOf(vm)];
-      this.#clock.after(0, () => agent?.tell({ kind: "permit-changed", permit, isNodeFull }));
+      this.#clock.after(0, () => agent?.tell({ kind: "permit-changed", ...change }));
     }
   }
 }
 
-function memberOf({ spec }: Readonly<{ spec: VmSpec }>) {
-  return { name: spec.name, ...spec.bounds };
+function memberOf({ spec, weight, priority }: VmOptions): Member {
+  return { name: spec.name, ...spec.bounds, weight, priority };
 }

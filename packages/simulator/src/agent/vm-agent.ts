@@ -5,12 +5,12 @@ import {
   stepVm,
   vmWakeAt,
   type AgentTimers,
+  type Claim,
   type VmAction,
   type VmEvent,
   type VmSpec,
   type VmState,
 } from "@selfscale/core";
-import { type Size } from "@selfscale/protocol";
 import { type Clock } from "../clock.ts";
 import { type Random } from "../random.ts";
 import { type Machine } from "../vm/machine.ts";
@@ -39,7 +39,7 @@ export type VmAgentOptions = Readonly<{
   refusesQuota: () => boolean;
   canScrape: () => boolean;
   witness: AgentWitness;
-  claim: (want: Size, held: Size) => void;
+  claim: (claim: Claim) => void;
   leave: () => void;
 }>;
 
@@ -176,7 +176,7 @@ export class VmAgent {
         }
         return;
       case "seek-permit":
-        this.#options.claim(action.want, action.held);
+        this.#options.claim(action.claim);
         return;
       case "scrape":
         this.#scraping += 1;

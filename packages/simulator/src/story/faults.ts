@@ -33,7 +33,8 @@ export const FAULTS = {
   "upgrade-monitor": "the monitor starts anew and speaks up to version amount",
   "bounds-changed": "the operator sets the upper bound to amount percent of the planned one",
   "min-raised": "the operator sets the lower bound to amount percent of the upper one",
-  "capacity-changed": "the agent starts anew on a node of amount percent",
+  "capacity-changed":
+    "the node becomes amount percent; if that is even, the agent starts anew on it",
   lying: "the readings in the guest are false; amount: 0 starving, 1 idle, 2 at random",
   hostile: "somebody hostile answers in the monitor's place; amount: 1 with another VM's UUID",
   "cpu-stubborn": "the guest does not switch CPUs on or off",

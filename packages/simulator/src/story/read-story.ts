@@ -25,8 +25,18 @@ const PLAN: Readonly<Record<keyof Story["vms"][number], Shape>> = {
   isProbing: "boolean",
   swapMib: "number",
   isOnlinedByMonitor: "boolean",
+  weight: "number",
+  priority: "number",
 };
-const NODE = { milliCpu: "number", mib: "number", overheadMib: "number" } as const;
+const NODE: Readonly<Record<keyof Story["node"], Shape>> = {
+  milliCpu: "number",
+  mib: "number",
+  overheadMib: "number",
+  reserveMilli: "number",
+  reserveMib: "number",
+  emergencyMilli: "number",
+  emergencyMib: "number",
+};
 const DEMAND = {
   at: "number",
   vm: "number",

@@ -7,7 +7,7 @@ import { type Demand, type Story, type VmPlan } from "./story.ts";
 
 const VMS = 3;
 /** Which part of a seed draws what, see Random.of. */
-const PART = { mix: 9_001, vms: 9_002, demands: 9_003, faults: 9_004 } as const;
+const PART = { mix: 9_001, vms: 9_002, demands: 9_003, faults: 9_004, sharing: 9_100 } as const;
 /** A world with a policy of long holds, or with the agent's longest pauses, takes as long as they do. */
 const LONG_HEALTHY_MS = 420_000;
 const SHORT_HEALTHY_MS = 85_000;
@@ -17,7 +17,7 @@ export function storyOf(seed: number): Story {
   const isLong = mix.chance(0.03);
   const hostileMs = mix.between(6, 16) * 5_000;
   const vms = Array.from({ length: VMS }, (_, vm) =>
-    planOf(Random.of(seed, PART.vms + 10 * vm), isLong),
+    planOf(Random.of(seed, PART.vms + 10 * vm), Random.of(seed, PART.sharing + vm), isLong),
   );
   const [memoryEveryMs, cpuEveryMs] = mix.pick(isLong ? [[1_000, 1_000]] : CADENCES) as [
     number,
@@ -36,7 +36,7 @@ export function storyOf(seed: number): Story {
   const milliCpu = Math.ceil((leastMilli + (mostMilli - leastMilli) * share) / 250) * 250;
   return {
     seed,
-    node: { milliCpu, mib, overheadMib },
+    node: nodeOf(Random.of(seed, PART.sharing - 1), { milliCpu, mib, overheadMib }),
     vms,
     memoryEveryMs,
     cpuEveryMs,
@@ -62,7 +62,25 @@ const CADENCES: readonly (readonly [number, number])[] = [
   [1_000, 1_000],
 ];
 
-function planOf(random: Random, isLong: boolean): VmPlan {
+/** What is kept of it comes on top, so that every VM's minimum fits all the same. */
+function nodeOf(
+  random: Random,
+  node: Readonly<{ milliCpu: number; mib: number; overheadMib: number }>,
+): Story["node"] {
+  const reserveMilli = random.pick([0, 0, 250]);
+  const reserveMib = random.pick([0, 0, 300]);
+  return {
+    ...node,
+    milliCpu: node.milliCpu + reserveMilli,
+    mib: node.mib + reserveMib,
+    reserveMilli,
+    reserveMib,
+    emergencyMilli: random.pick([0, 0, 0, 500]),
+    emergencyMib: random.pick([0, 0, 256, 512]),
+  };
+}
+
+function planOf(random: Random, sharing: Random, isLong: boolean): VmPlan {
   const vcpusMax = random.pick([2, 4, 4, 8]);
   const hasDevice = random.chance(0.93);
   const baseMib = random.pick([512, 512, 768, 1024]);
@@ -90,6 +108,8 @@ function planOf(random: Random, isLong: boolean): VmPlan {
     isProbing: random.chance(0.3),
     swapMib: random.pick([0, 0, 256]),
     isOnlinedByMonitor: random.chance(0.3),
+    weight: sharing.pick([1, 1, 1, 0.5, 2, 3]),
+    priority: sharing.pick([0, 0, 0, 0, 1, 2]),
   };
 }
 

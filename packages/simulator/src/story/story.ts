@@ -22,6 +22,9 @@ export type VmPlan = Readonly<{
   preset: "default" | "demo";
   isProbing: boolean;
   swapMib: number;
+  /** How the node is shared. */
+  weight: number;
+  priority: number;
   /** Plugged memory is brought online by the monitor, not by the kernel. */
   isOnlinedByMonitor: boolean;
 }>;
@@ -38,7 +41,17 @@ export type Demand = Readonly<{
 export type Story = Readonly<{
   /** Decides the delays and other small chances while the story is played. */
   seed: number;
-  node: Readonly<{ milliCpu: number; mib: number; overheadMib: number }>;
+  node: Readonly<{
+    milliCpu: number;
+    mib: number;
+    overheadMib: number;
+    /** Kept for the node itself, out of the above. */
+    reserveMilli: number;
+    reserveMib: number;
+    /** Kept free of comfort. */
+    emergencyMilli: number;
+    emergencyMib: number;
+  }>;
   vms: readonly VmPlan[];
   /** How often the monitors look. */
   memoryEveryMs: number;

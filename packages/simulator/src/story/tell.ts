@@ -16,7 +16,9 @@ export function tellStory(story: Story): string[] {
     }),
   ].sort((a, b) => a.at - b.at);
   return [
-    `seed ${seed}: a node of ${node.milliCpu / 1000} vCPU, ${node.mib} MiB, ${node.overheadMib} MiB overhead per VM; ` +
+    `seed ${seed}: a node of ${node.milliCpu / 1000} vCPU, ${node.mib} MiB, ${node.overheadMib} MiB overhead per VM, ` +
+      `reserve ${node.reserveMilli / 1000} vCPU, ${node.reserveMib} MiB, ` +
+      `emergency ${node.emergencyMilli / 1000} vCPU, ${node.emergencyMib} MiB; ` +
       `monitors look every ${memoryEveryMs} and ${cpuEveryMs} ms; ${patience} pauses`,
     ...lines,
     ...events.map(({ at, line }) => `  ${sayMs(at).padStart(8)}  ${line}`),
@@ -33,6 +35,8 @@ function sayPlan(plan: VmPlan): string {
     ...(plan.swapMib > 0 ? [`${plan.swapMib} MiB swap`] : []),
     ...(plan.isProbing ? ["probing"] : []),
     ...(plan.isOnlinedByMonitor ? ["memory onlined by the monitor"] : []),
+    ...(plan.weight === 1 ? [] : [`weight ${plan.weight}`]),
+    ...(plan.priority === 0 ? [] : [`priority ${plan.priority}`]),
     `versions ${plan.agentMax} and ${plan.monitorMax}`,
     plan.preset,
   ];

@@ -12,6 +12,7 @@ export const INVARIANTS = {
   7: "unknown or stale signals never shrink a VM",
   8: "a hostile guest costs bounded memory and work, and harms no other VM",
   9: "every decision has a record",
+  10: "the node is divided by its rules: nobody is given, or asked back, more than its share says",
 } as const;
 
 export type InvariantNumber = keyof typeof INVARIANTS;

@@ -44,8 +44,10 @@ export class ConnectionBook {
   named: { milliCpu: number | null; memBytes: number | null } = { milliCpu: null, memBytes: null };
   /** The size that was wished last, and since when without a change. */
   steadyWish: { size: Size; since: number } | null = null;
-  /** The last question about CPU was answered by no. */
-  isCpuRefused = false;
+  /** The last wish was an emergency, or partly reserved. */
+  isUrgent = false;
+  /** The answers to the last question about each resource. */
+  readonly isRefused = { mem: false, cpu: false };
   #wishText: string | null = null;
   readonly #questions = new Map<number, Question>();
   readonly #offered: { min: number; max: number };
@@ -129,6 +131,7 @@ export class ConnectionBook {
         this.hasAskedUp = true;
         return;
       case "ScaleRequest":
+        this.isUrgent = message.reason === "memory-emergency" || (message.floor?.mem ?? 0) > 0;
         this.#wish({ at: now, ...sizeOf(message.target), mayBeLost: false });
         return;
       case "DownscaleResult":
@@ -150,7 +153,8 @@ export class ConnectionBook {
     const question = this.#questions.get(id);
     if (question === undefined) return;
     this.#questions.delete(id);
-    if (id === this.#lastQuestion.cpu) this.isCpuRefused = !isAgreed;
+    if (id === this.#lastQuestion.mem) this.isRefused.mem = !isAgreed;
+    if (id === this.#lastQuestion.cpu) this.isRefused.cpu = !isAgreed;
     if (!isAgreed || now >= question.at + REQUEST_MS) return;
     this.consents.push({ ...question, agreedAt: now, mem: false, cpu: false });
     if (this.consents.length > MOST_KEPT) this.consents.shift();

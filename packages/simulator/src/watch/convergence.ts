@@ -1,11 +1,13 @@
 // Invariant 6 from outside, at the end of the healthy phase: who wishes has it, or the node is full; who needs is fed; and
 // nothing moves or wakes up for nothing.
+import { type Capacity } from "@selfscale/core";
 import { type Bounds, type Size } from "@selfscale/protocol";
 import { type VmPlan } from "../story/story.ts";
 import { MIB, mib } from "../units.ts";
 import { Broken } from "./broken.ts";
 
 const CELL_BYTES = 128 * MIB;
+const NOTHING: Size = { milliCpu: 0, memBytes: 0 };
 
 /** What is known of one VM at the end. */
 export type Ending = Readonly<{
@@ -18,11 +20,13 @@ export type Ending = Readonly<{
   wish: Size | null;
   /** How long it has been that. */
   wishedForMs: number;
+  /** It named that a case of emergency, or a part of it reserved. */
+  isUrgent: boolean;
   version: number;
   /** The memory that the monitor said it has when it connected. */
   view: number | null;
-  /** The monitor refused the last shrink of CPU. */
-  isCpuRefused: boolean;
+  /** The monitor refused the last shrink of this resource. */
+  isRefused: Readonly<{ mem: boolean; cpu: boolean }>;
   isLinkUp: boolean;
   heardMsAgo: number;
   /** In the last while: sizes told, frames sent, times each machine woke by time alone. */
@@ -52,15 +56,22 @@ const FRAMES_PER_SEC = 3;
 /** Memory that a machine needs beside its processes before anything is wrong: kernel, cache, reserve, filling. */
 const ROOM_SHARE = 0.45;
 
-/** `room`: what the node has for its VMs, their overhead taken off. */
-export function judgeEndings(endings: readonly Ending[], room: Size): void {
+export function judgeEndings(endings: readonly Ending[], capacity: Capacity): void {
   const all = endings.map((ending): Fitted => ({ ending, fit: fitOf(ending) }));
-  const node = nodeOf(all, room);
+  const node = nodeOf(all, comfortOf(capacity, endings.length));
   for (const [vm, { ending, fit }] of all.entries()) {
     judgeQuiet(vm, ending);
     if (ending.wish !== null && ending.wishedForMs >= CONVERGE_MS) judgeMet(vm, ending, fit, node);
     if (!node.isFull.memBytes && !node.isFull.milliCpu) judgeFed(vm, ending);
   }
+  judgeEnvy(all);
+}
+
+/** What the node has for its VMs' comfort. */
+function comfortOf({ size, reserve, emergency, overheadPerVmBytes }: Capacity, vms: number): Size {
+  const overhead = { milliCpu: 0, memBytes: overheadPerVmBytes * vms };
+  const left = (of: keyof Size) => size[of] - reserve[of] - emergency[of] - overhead[of];
+  return { milliCpu: left("milliCpu"), memBytes: left("memBytes") };
 }
 
 type Fitted = Readonly<{ ending: Ending; fit: Size }>;
@@ -140,11 +151,39 @@ function judgeMet(vm: number, ending: Ending, fit: Size, { isFull, free, strande
     `less than it wants: ${tellCpu}; ${free.milliCpu} are free`,
   );
   // CPU that is in use is not taken, whatever the bounds say.
-  if (mayKeep || ending.isCpuRefused) return;
+  if (mayKeep || ending.isRefused.cpu) return;
   if (plan.hasQuota) hold(truth.milliCpu <= fit.milliCpu, vm, `more than it wants: ${tellCpu}`);
   // Without a quota vCPUs stay plugged, and the guest uses no more than it agreed to.
   else
     hold(onlineCpus <= Math.ceil(fit.milliCpu / 1000), vm, `uses ${onlineCpus} CPUs: ${tellCpu}`);
+}
+
+/**
+ * Rule 4 at the end: of two that stand still, nobody is below its wish while another of its priority, or a lower one, holds
+ * more of it for its weight by comfort, unless that one's monitor does not agree to give it back.
+ */
+function judgeEnvy(all: readonly Fitted[]): void {
+  const isSettled = ({ ending }: Fitted) =>
+    ending.wish !== null && ending.wishedForMs >= CONVERGE_MS && ending.quiet.isStill;
+  for (const [vm, one] of all.entries()) {
+    if (!isSettled(one)) continue;
+    for (const [index, other] of all.entries()) {
+      if (index === vm || !isSettled(other) || isUnproven(other.ending)) continue;
+      const { plan, truth, isRefused, isUrgent } = other.ending;
+      if (plan.priority > one.ending.plan.priority || isUrgent) continue;
+      const isHigher = one.ending.plan.priority > plan.priority;
+      const step = Math.max(CELL_BYTES, plan.blockMib * MIB);
+      const spare = truth.memBytes - step - fitOf({ ...other.ending, wish: NOTHING }).memBytes;
+      const has = one.ending.truth.memBytes + Math.max(CELL_BYTES, one.ending.plan.blockMib * MIB);
+      const isEnvious =
+        has < one.fit.memBytes &&
+        spare > 0 &&
+        (isHigher || has / one.ending.plan.weight < (truth.memBytes - step) / plan.weight);
+      const what = `vm-${index + 1} has ${mib(truth.memBytes)} MiB by weight ${plan.weight}`;
+      const tell = `has ${mib(one.ending.truth.memBytes)} MiB by weight ${one.ending.plan.weight}`;
+      if (isEnvious && !isRefused.mem) throw new Broken(10, vm, `${tell}, while ${what}`);
+    }
+  }
 }
 
 function judgeFed(vm: number, ending: Ending): void {

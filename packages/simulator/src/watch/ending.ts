@@ -19,9 +19,10 @@ export function endingOf(seat: Seat, before: QuietStart, after: Tally, now: numb
     onlineCpus: guest.online,
     wish: steady?.size ?? null,
     wishedForMs: steady === null ? 0 : now - steady.since,
+    isUrgent: book?.isUrgent ?? false,
     version: book?.version ?? 0,
     view: book?.view ?? null,
-    isCpuRefused: book?.isCpuRefused ?? false,
+    isRefused: book?.isRefused ?? { mem: false, cpu: false },
     isLinkUp: book?.isUp ?? false,
     heardMsAgo: now - (book?.heardAt ?? -Infinity),
     quiet: {

@@ -1,104 +1,222 @@
-// Invariant 2 from outside: what the node's VMs hold and were promised, added up by own books and by what QEMU shows.
-import { type ArbiterEvent, type PermitChange } from "@selfscale/core";
-import { type Size } from "@selfscale/protocol";
+// Invariants 2 and 10 from outside: what the node's VMs hold and were promised, added up by own books and by what QEMU
+// shows; and whether it is divided by the rules of docs/sharing.md, by an arithmetic of its own.
+import { type ArbiterEvent, type Capacity, type Claim, type PermitChange } from "@selfscale/core";
+import { type Bounds, type Size } from "@selfscale/protocol";
 import { mib } from "../units.ts";
 import { Broken } from "./broken.ts";
+import { fairShares, type Sharer } from "./fair-shares.ts";
+import { Promises } from "./promises.ts";
 
 const RESOURCES = ["milliCpu", "memBytes"] as const;
 type Resource = (typeof RESOURCES)[number];
 
-type Claim = { held: Size; want: Size; permit: Size };
+export type WatchedVm = Readonly<{
+  name: string;
+  bounds: Bounds;
+  weight: number;
+  priority: number;
+}>;
+
+type Book = {
+  readonly vm: WatchedVm;
+  readonly promises: Promises;
+  /** null: it does not run, or nobody has looked. */
+  claim: Claim | null;
+  /** Nobody has looked since the agent began. */
+  isUnknown: boolean;
+  permit: Size;
+  recall: Size | null;
+  /** Growth that was told and not answered yet. */
+  told: { milliCpu: number; memBytes: number };
+};
 
 export class NodeWatch {
-  readonly #capacity: Size;
-  readonly #overheadBytes: number;
-  /** What each VM is known to hold while it does not run, or nobody has looked. */
-  readonly #mins: readonly Size[];
-  readonly #names: readonly string[];
-  readonly #claims: Claim[];
-  /** Growth that was told and not answered yet. */
-  readonly #told: { milliCpu: number; memBytes: number }[];
-  /** VMs whose QEMU this agent has read. */
+  #capacity: Capacity;
+  readonly #books: readonly Book[];
   /** Resources of which more is held than was ever asked for. */
   readonly #found = new Set<Resource>();
-  readonly #known = new Set<number>();
 
-  constructor(capacity: Size, overheadBytes: number, vms: readonly { name: string; min: Size }[]) {
+  constructor(capacity: Capacity, vms: readonly WatchedVm[]) {
     this.#capacity = capacity;
-    this.#overheadBytes = overheadBytes * vms.length;
-    this.#mins = vms.map(({ min }) => min);
-    this.#names = vms.map(({ name }) => name);
-    this.#claims = vms.map(({ min }) => ({ held: min, want: min, permit: min }));
-    this.#told = vms.map(() => ({ milliCpu: 0, memBytes: 0 }));
+    this.#books = vms.map((vm) => ({
+      vm,
+      promises: new Promises(),
+      claim: null,
+      isUnknown: true,
+      permit: vm.bounds.min,
+      recall: null,
+      told: { milliCpu: 0, memBytes: 0 },
+    }));
   }
 
-  /** QEMU was read. `held` beyond what was kept for it (it booted so) is found, and earlier promises stay promises. */
+  /** QEMU was read. `held` beyond what was kept for it (it booted so) is found. */
   attached(vm: number, held: Size): void {
-    this.#known.add(vm);
-    const claim = this.#claims[vm];
-    if (claim === undefined) return;
-    for (const of of RESOURCES) if (held[of] > committed(claim, of)) this.#found.add(of);
+    const book = this.#books[vm];
+    if (book === undefined) return;
+    for (const of of RESOURCES) if (held[of] > this.#counted(book, of)) this.#found.add(of);
   }
 
   settled(vm: number): void {
-    this.#told[vm] = { milliCpu: 0, memBytes: 0 };
+    const book = this.#books[vm];
+    if (book !== undefined) book.told = { milliCpu: 0, memBytes: 0 };
   }
 
-  /** What the arbiter answered: no permit rises above what there is. */
+  lost(vm: number): void {
+    this.#books[vm]?.promises.lost();
+  }
+
+  learns(vm: number, change: Readonly<{ permit: Size; answers: number }>): void {
+    this.#books[vm]?.promises.learns(change);
+  }
+
+  /** What the arbiter answered: no permit rises above what there is, and nobody's above its share. */
   divided(event: ArbiterEvent, changes: readonly PermitChange[]): void {
-    if (!("vm" in event)) return; // no world changes its node
-    const claimant = this.#names.indexOf(event.vm);
-    const min = this.#mins[claimant];
-    if (min === undefined) return;
-    if (event.kind === "left") {
-      // What boots in its place is found when it is read.
-      this.#known.delete(claimant);
-      this.#claims[claimant] = { held: min, want: min, permit: min };
-    } else {
-      const permit = this.#claims[claimant]?.permit ?? min;
-      this.#claims[claimant] = { held: event.held, want: event.want, permit };
-    }
+    this.#hear(event);
     const raised = new Set<Resource>();
-    for (const { vm, permit } of changes) {
-      const claim = this.#claims[this.#names.indexOf(vm)];
-      if (claim === undefined) continue;
+    for (const change of changes) {
+      const book = this.#books.find(({ vm }) => vm.name === change.vm);
+      if (book === undefined) continue;
       for (const of of RESOURCES) {
-        if (permit[of] > Math.max(claim.permit[of], claim.held[of])) raised.add(of);
+        if (change.permit[of] <= Math.max(book.permit[of], this.#counted(book, of))) continue;
+        raised.add(of);
       }
-      claim.permit = permit;
+      book.promises.sends(change);
+      book.permit = change.permit;
+      book.recall = change.recall;
     }
-    for (const of of raised) {
-      let sum = of === "memBytes" ? this.#overheadBytes : 0;
-      for (const { held, want, permit } of this.#claims) {
-        sum += committed({ held, want, permit }, of);
+    for (const of of RESOURCES) {
+      const sum = this.#overhead(of) + this.#sum((book) => this.#counted(book, of));
+      if (raised.has(of) && sum > this.#usable(of)) {
+        const what = `${say(of, sum)} promised of ${say(of, this.#usable(of))}`;
+        throw new Broken(2, null, what);
       }
-      if (sum > this.#capacity[of]) {
-        throw new Broken(2, claimant, `${say(of, sum)} promised of ${say(of, this.#capacity[of])}`);
-      }
+      this.#judgeShares(of, raised.has(of));
     }
   }
 
   /** A VM is about to be told to grow. `truth`: what each holds now by QEMU; null: it does not run. */
   grows(vm: number, of: Resource, to: number, truth: readonly (Size | null)[]): void {
-    const told = this.#told[vm];
+    const own = this.#books[vm];
+    if (own === undefined) return;
     const held = (one: number): number => {
-      const min = this.#mins[one]?.[of] ?? 0;
-      const now = this.#known.has(one) ? (truth[one]?.[of] ?? min) : min;
-      return Math.max(now, this.#told[one]?.[of] ?? 0);
+      const book = this.#books[one];
+      if (book === undefined) return 0;
+      const kept = book.vm.bounds.min[of];
+      const now = book.claim === null ? kept : (truth[one]?.[of] ?? kept);
+      return Math.max(now, book.told[of]);
     };
-    if (told === undefined || to <= held(vm)) return;
-    let sum = of === "memBytes" ? this.#overheadBytes : 0;
-    for (const one of this.#mins.keys()) sum += one === vm ? to : held(one);
-    told[of] = to;
-    if (sum <= this.#capacity[of]) return;
-    if (this.#found.has(of) && to <= (this.#claims[vm]?.permit[of] ?? 0)) return;
-    const what = `grows to ${say(of, to)}: ${say(of, sum)} of ${say(of, this.#capacity[of])}`;
-    throw new Broken(2, vm, what);
+    if (to <= held(vm)) return;
+    if (to > own.promises.now(of)) {
+      const what = `grows to ${say(of, to)}, permitted are ${say(of, own.promises.now(of))}`;
+      throw new Broken(2, vm, what);
+    }
+    let sum = this.#overhead(of);
+    for (const one of this.#books.keys()) sum += one === vm ? to : held(one);
+    own.told[of] = to;
+    if (sum <= this.#usable(of)) return;
+    // More was found than was kept for it: what was promised before is taken back, and that word is on its way.
+    if (this.#found.has(of) && own.promises.isToldLess(of, to)) return;
+    throw new Broken(
+      2,
+      vm,
+      `grows to ${say(of, to)}: ${say(of, sum)} of ${say(of, this.#usable(of))}`,
+    );
   }
-}
 
-function committed({ held, want, permit }: Claim, of: Resource): number {
-  return Math.max(held[of], Math.min(permit[of], want[of]));
+  #hear(event: ArbiterEvent): void {
+    if (event.kind === "capacity-changed") {
+      this.#capacity = event.capacity;
+      // What was promised on the larger node is taken back, as far as it is not held.
+      for (const of of RESOURCES) this.#found.add(of);
+    }
+    if (event.kind !== "claimed" && event.kind !== "left") return;
+    const index = this.#books.findIndex(({ vm }) => vm.name === event.vm);
+    const book = this.#books[index];
+    if (book === undefined) return;
+    book.isUnknown = false;
+    if (event.kind === "left") {
+      // What boots in its place is found when it is read.
+      book.claim = null;
+      book.promises.lost();
+      book.permit = book.vm.bounds.min;
+      book.recall = null;
+      return;
+    }
+    book.claim = event.claim;
+    if (book.promises.claims(event.claim)) {
+      throw new Broken(2, index, "a VM says that it gave up a permit which it has");
+    }
+  }
+
+  /** Own books of one VM: what it holds, may grow to, or may hold where nobody has looked. */
+  #counted({ vm, claim, promises, isUnknown }: Book, of: Resource): number {
+    if (isUnknown) return vm.bounds.max[of];
+    return Math.max(vm.bounds.min[of], claim?.held[of] ?? 0, promises.most(of));
+  }
+
+  /** Rules 3, 4 and 5, where everybody has been looked at. */
+  #judgeShares(of: Resource, isRaised: boolean): void {
+    if (this.#books.some(({ isUnknown }) => isUnknown)) return;
+    const sharers = this.#books.map((book) => this.#sharer(book, of));
+    const room = this.#usable(of) - this.#overhead(of);
+    const shares = fairShares(sharers, room, this.#capacity.emergency[of]);
+    const isOver = this.#sum((book) => this.#counted(book, of)) > room;
+    const waits = sharers.map(
+      ({ step }, one) => (this.#books[one]?.permit[of] ?? 0) < (shares[one] ?? 0) - step,
+    );
+    for (const [one, sharer] of sharers.entries()) {
+      const book = this.#books[one];
+      const share = shares[one] ?? 0;
+      if (book?.claim == null) continue;
+      const { held, want, loanMilli } = book.claim;
+      const loan = of === "milliCpu" ? loanMilli : 0;
+      const most = Math.max(share + sharer.step, held[of], loan, sharer.counted);
+      if (isRaised && book.permit[of] > most) {
+        const what = `permitted ${say(of, book.permit[of])}, its share is ${say(of, share)}`;
+        throw new Broken(10, one, what);
+      }
+      const asked = book.recall === null ? want[of] : book.recall[of];
+      const least = Math.max(sharer.min, Math.min(sharer.urgent, held[of]));
+      if (asked < want[of] && (asked < least || asked < share - sharer.step)) {
+        const what = `asked back down to ${say(of, asked)}, its share is ${say(of, share)}`;
+        throw new Broken(10, one, what);
+      }
+      const isOwing = Math.min(held[of], want[of]) > share + sharer.step;
+      const isDue = isOver || waits.some((isWaiting, other) => isWaiting && other !== one);
+      if (isOwing && isDue && asked >= want[of] && this.#capacity.brake === null) {
+        const what = `holds ${say(of, held[of])}, its share is ${say(of, share)}, and is not asked`;
+        throw new Broken(10, one, what);
+      }
+    }
+  }
+
+  #sharer(book: Book, of: Resource): Sharer {
+    const { vm, claim } = book;
+    const min = claim?.min[of] ?? vm.bounds.min[of];
+    return {
+      weight: vm.weight,
+      priority: vm.priority,
+      min,
+      urgent: claim?.urgent[of] ?? 0,
+      want: claim?.want[of] ?? min,
+      counted: this.#counted(book, of),
+      step: Math.max(1, claim?.step[of] ?? 1),
+    };
+  }
+
+  #sum(amount: (book: Book) => number): number {
+    return this.#books.reduce((sum, book) => sum + amount(book), 0);
+  }
+
+  #overhead(of: Resource): number {
+    return of === "memBytes" ? this.#capacity.overheadPerVmBytes * this.#books.length : 0;
+  }
+
+  #usable(of: Resource): number {
+    const { size, reserve, overcommit } = this.#capacity;
+    const factor = of === "memBytes" ? overcommit.mem : overcommit.cpu;
+    return Math.floor(size[of] * factor) - reserve[of];
+  }
 }
 
 function say(of: Resource, amount: number): string {

@@ -41,6 +41,9 @@ export class SizeWatch {
   /** Attempts without an answer, by resource, and the last one given. */
   readonly #open = { memory: new Map<number, number>(), cpu: new Map<number, number>() };
   #lastAttempt = 0;
+  /** What the node asks it to come down to, by the answer to its last claim. */
+  #recall: Size | null = null;
+  #claim = 0;
 
   constructor(vm: number, spec: VmSpec, timers: AgentTimers, sliceBytes: number) {
     this.#vm = vm;
@@ -81,8 +84,17 @@ export class SizeWatch {
     }
   }
 
+  claimed(number: number): void {
+    this.#claim = number;
+  }
+
+  permitted({ recall, answers }: Readonly<{ recall: Size | null; answers: number }>): void {
+    if (answers === this.#claim) this.#recall = recall;
+  }
+
   /** QEMU is out of reach: its answers do not come any more. */
   lost(): void {
+    this.#recall = null;
     this.#readings = this.#readings.slice(-1);
   }
 
@@ -167,8 +179,8 @@ export class SizeWatch {
     max: number,
     { now, range }: Case,
   ): void {
-    // What is above the bounds goes without anybody's wish.
-    if (range.high[of] > max) return;
+    // What is above the bounds goes without anybody's wish; so does what the node asks back.
+    if (range.high[of] > max || (this.#recall !== null && this.#recall[of] <= told)) return;
     const isHeard = now < book.heardAt + this.#timers.levelFreshMs;
     if (book.named[of] !== null) {
       const isWanted = book.wishesInForce(now).some((wish) => (wish[of] ?? 0) <= told);

@@ -3,7 +3,9 @@
 import { HIGHEST_VERSION, type Bounds, type Size } from "@selfscale/protocol";
 
 import { DEPLOYED_LEGACY_CONFIG } from "../../legacy/defaults.ts";
-import { initialArbiter, stepArbiter, type ArbiterState, type Capacity } from "../arbiter.ts";
+import { stepArbiter } from "../../node/arbiter.ts";
+import { initialArbiter, type ArbiterState } from "../../node/state.ts";
+import { type Capacity, type Claim } from "../../node/types.ts";
 import { stepVm, vmWakeAt } from "../machine.ts";
 import { AGENT_TIMERS } from "../timers.ts";
 import { type HypervisorFacts, type VmAction, type VmEvent, type VmSpec } from "../types.ts";
@@ -117,7 +119,14 @@ export class Rig {
   readonly capacity: Capacity;
 
   constructor(capacity: Size = size(4, 8192)) {
-    this.capacity = { size: capacity, overheadPerVmBytes: 0 };
+    this.capacity = {
+      size: capacity,
+      reserve: size(0, 0),
+      overcommit: { cpu: 1, mem: 1 },
+      overheadPerVmBytes: 0,
+      emergency: size(0, 0),
+      brake: null,
+    };
     this.arbiter = initialArbiter(this.capacity, []);
   }
 
@@ -135,7 +144,9 @@ export class Rig {
       256 * MIB,
     );
     this.vms.push(vm);
-    const members = this.vms.map(({ name, state }) => ({ name, ...state.spec.bounds }));
+    const members = this.vms.map(({ name, state }) => {
+      return { name, ...state.spec.bounds, weight: 1, priority: 0 };
+    });
     this.arbiter = initialArbiter(this.capacity, members);
     return vm;
   }
@@ -263,7 +274,7 @@ export class Rig {
         this.settle(vm, action.attempt);
         return;
       case "seek-permit":
-        this.arbitrate(vm, action.want, action.held);
+        this.arbitrate(vm, action.claim);
         return;
       case "send-frame":
         this.hear(vm, JSON.parse(action.text) as Frame);
@@ -292,19 +303,19 @@ export class Rig {
     this.now += ms;
   }
 
-  private arbitrate(vm: RigVm, want: Size, held: Size): void {
+  private arbitrate(vm: RigVm, claim: Claim): void {
     if (!vm.answers.permits) return;
     if (vm.node !== null) {
-      const permit = vm.node(want);
-      if (permit !== null) vm.pending.push(permitChanged(permit, want));
+      const permit = vm.node(claim.want);
+      if (permit !== null) vm.pending.push(permitChanged(permit, claim));
       return;
     }
-    const event = { kind: "claimed", vm: vm.name, want, held } as const;
+    const event = { kind: "claimed", vm: vm.name, claim } as const;
     const [arbiter, changes] = stepArbiter(this.arbiter, event, this.now);
     this.arbiter = arbiter;
-    for (const { vm: name, permit, isNodeFull } of changes) {
+    for (const { vm: name, ...change } of changes) {
       const other = this.vms.find((candidate) => candidate.name === name);
-      other?.pending.push({ kind: "permit-changed", permit, isNodeFull });
+      other?.pending.push({ kind: "permit-changed", ...change });
     }
   }
 
@@ -335,9 +346,9 @@ export class Rig {
   }
 }
 
-function permitChanged(permit: Size, want: Size): VmEvent {
+function permitChanged(permit: Size, { want, number: answers }: Claim): VmEvent {
   const isNodeFull = permit.milliCpu < want.milliCpu || permit.memBytes < want.memBytes;
-  return { kind: "permit-changed", permit, isNodeFull };
+  return { kind: "permit-changed", permit, isNodeFull, recall: null, verdict: null, answers };
 }
 
 function settled(attempt: number): VmEvent & { kind: "command-settled" } {

@@ -2,7 +2,7 @@
 import { json, numbers, wordsOf, type Play } from "../../testing/transcript.ts";
 import { vmWakeAt } from "../machine.ts";
 import { vmStatus } from "../status.ts";
-import { type HypervisorFacts, type VmEvent, type VmSpec } from "../types.ts";
+import { type HypervisorFacts, type VmAction, type VmEvent, type VmSpec } from "../types.ts";
 import { addDeployed, deployedCommands } from "./deployed-stage.ts";
 import { MIB, Rig, bounds, size, type MonitorScript, type RigVm } from "./rig.ts";
 import { StepBook } from "./step-book.ts";
@@ -24,7 +24,7 @@ export function agentStage(): Play {
     },
     vm: (rest) => {
       vm = rig.add(json<Partial<VmSpec>>(rest));
-      vm.watch = (action) => heard.push(`${time(rig.now)} ${wordsOf(action)}`);
+      vm.watch = (action) => heard.push(`${time(rig.now)} ${actionWords(action)}`);
       startedAt = rig.now;
     },
     /** `deployed MIN MAX NOW {factors}`: a VM of the deployed agent's tests, in compute units. */
@@ -51,7 +51,8 @@ export function agentStage(): Play {
     run: (rest) => rig.run(Number(rest)),
     status: () => {
       const wakeAt = vmWakeAt(vm.state);
-      heard.push(JSON.stringify(vmStatus(vm.state)));
+      const { verdict, recall, ...status } = vmStatus(vm.state);
+      heard.push(JSON.stringify({ ...status, ...some({ verdict, recall }) }));
       heard.push(`wakes ${wakeAt === null ? "never" : time(wakeAt)}`);
     },
   };
@@ -62,6 +63,19 @@ export function agentStage(): Play {
     act(rest);
     return heard;
   };
+}
+
+/** A claim without what is the same in most of them. */
+function actionWords(action: VmAction): string {
+  if (action.kind !== "seek-permit") return wordsOf(action);
+  const { want, held, urgent, loanMilli } = action.claim;
+  const isUrgent = urgent.milliCpu > 0 || urgent.memBytes > 0;
+  const more = some({ urgent: isUrgent ? urgent : null, loanMilli: loanMilli || null });
+  return `seek-permit ${JSON.stringify({ want, held, ...more })}`;
+}
+
+function some(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
 function vmCommands(rig: Rig, vm: RigVm): Readonly<Record<string, Command>> {
@@ -98,7 +112,14 @@ function vmCommands(rig: Rig, vm: RigVm): Readonly<Record<string, Command>> {
     permit: (rest) => {
       const [cpu, mib, isFull] = numbers(rest);
       const permit = size(cpu, mib);
-      rig.feed(vm, { kind: "permit-changed", permit, isNodeFull: isFull === 1 });
+      rig.feed(vm, {
+        kind: "permit-changed",
+        permit,
+        isNodeFull: isFull === 1,
+        recall: null,
+        verdict: null,
+        answers: vm.state.claims,
+      });
     },
     /** What is plugged and what was requested, in MiB. */
     device: (rest) => {

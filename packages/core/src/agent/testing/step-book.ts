@@ -47,7 +47,7 @@ export class StepBook {
   done(action: VmAction): void {
     switch (action.kind) {
       case "seek-permit":
-        this.#sought(action.want, action.held);
+        this.#sought(action.claim.want, action.claim.held);
         return;
       case "set-memory":
         this.#steps.push(`memory ${(this.#base + action.requestedBytes) / MIB}`);

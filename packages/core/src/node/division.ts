@@ -1,0 +1,74 @@
+// Rules 2 to 5 and 7 for one resource: everybody's fair share, what is granted of the free room now, and who is asked to
+// give back. It never takes away what a VM holds.
+import { raise, type Classes, type Stake } from "./stakes.ts";
+
+export type Limits = Readonly<{
+  /** What all of them together may hold. */
+  all: number;
+  /** The same without the headroom for emergencies. */
+  comfort: number;
+  hasBrake: boolean;
+}>;
+
+export type Division = Readonly<{
+  shares: readonly number[];
+  /** What each may have now, by what is free. */
+  granted: readonly number[];
+  /** Who is asked to come down to its share. */
+  isRecalled: readonly boolean[];
+  /** More is held, promised or kept for minimums than may be handed out. */
+  isOver: boolean;
+  /** Somebody is below its share and there is no room for it. */
+  isWanting: boolean;
+}>;
+
+export function divide(stakes: readonly Stake[], classes: Classes, limits: Limits): Division {
+  const shares = sharesOf(stakes, classes, limits);
+  const granted = grantsOf(stakes, classes, limits, shares);
+  const known = stakes.reduce(
+    (sum, { held, promised, secured }) => sum + Math.max(held, promised, secured),
+    0,
+  );
+  const isOver = known > limits.all;
+  // Under a brake nobody is asked to give for what nobody may take.
+  const due = (stake: Stake, index: number): number => {
+    const share = shares[index] ?? 0;
+    return limits.hasBrake ? Math.min(share, Math.max(stake.min, stake.urgent)) : share;
+  };
+  const isWanting = stakes.some((stake, index) => (granted[index] ?? 0) < due(stake, index));
+  const isRecalled = stakes.map(
+    ({ held, want }, index) =>
+      (isOver || isWanting) && Math.min(held, want) > (shares[index] ?? Infinity),
+  );
+  return { shares, granted, isRecalled, isOver, isWanting };
+}
+
+/** What each would have if all that is held could be moved: minimums, then what can't wait, then comfort. */
+function sharesOf(stakes: readonly Stake[], classes: Classes, limits: Limits): number[] {
+  // What can't wait is not taken from one VM for another: who has it keeps it.
+  const shares = stakes.map(({ min, urgent, counted }) => Math.max(min, Math.min(urgent, counted)));
+  const start = shares.reduce((sum, share) => sum + share, 0);
+  const left = raise(stakes, classes, shares, ({ urgent }) => urgent, limits.all - start);
+  raise(stakes, classes, shares, ({ want }) => want, left - (limits.all - limits.comfort));
+  return shares;
+}
+
+/** The same rules over what nobody holds, up to everybody's share. */
+function grantsOf(
+  stakes: readonly Stake[],
+  classes: Classes,
+  limits: Limits,
+  shares: readonly number[],
+): number[] {
+  const granted = stakes.map(({ counted }) => counted);
+  const share = (index: number): number => shares[index] ?? 0;
+  let free = limits.all - granted.reduce((sum, amount) => sum + amount, 0);
+  free = raise(stakes, classes, granted, ({ min }) => min, free);
+  const urgent = ({ urgent }: Stake, index: number) => Math.min(urgent, share(index));
+  free = raise(stakes, classes, granted, urgent, free);
+  if (limits.hasBrake) return granted;
+  const comfort = free - (limits.all - limits.comfort);
+  free = raise(stakes, classes, granted, (_, index) => share(index), comfort);
+  raise(stakes, classes, granted, ({ loan }) => loan, free);
+  return granted;
+}
