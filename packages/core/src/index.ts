@@ -7,6 +7,7 @@ export { vmStatus, vmWhy, type VmStatus } from "./agent/status.ts";
 export { AGENT_TIMERS, type AgentTimers } from "./agent/timers.ts";
 export {
   type Explanation,
+  type CpuFacts,
   type HypervisorFacts,
   type MemoryDevice,
   type MonoMs,

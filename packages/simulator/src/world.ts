@@ -287,7 +287,8 @@ export class World {
         this.#nodeWatch?.attached(index, watch.mostHeld(event.facts));
         break;
       case "hypervisor-observed":
-        watch.read(event.facts);
+      case "cpu-read":
+        watch.look(event);
         return; // a look is no news
       case "hypervisor-lost":
         watch.lost();
@@ -331,7 +332,7 @@ export class World {
     judgeRecords(index, actions);
     for (const action of actions) {
       if (action.kind === "seek-permit") watch.claimed(action.claim.number);
-      if (action.kind === "observe" || action.kind === "seek-permit") continue;
+      if (["observe", "read-cpu", "seek-permit"].includes(action.kind)) continue;
       if (action.kind === "explain") {
         this.#tell(index, `  ${action.note.reason}: ${action.note.message}`);
         continue;

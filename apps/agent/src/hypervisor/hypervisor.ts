@@ -1,4 +1,4 @@
-import { type HypervisorFacts, type MonoMs } from "@selfscale/core";
+import { type CpuFacts, type HypervisorFacts, type MonoMs } from "@selfscale/core";
 import { type QmpEnd, type QmpEvent } from "@selfscale/qmp";
 import { CgroupError, type Cgroup } from "./cgroup.ts";
 import { CpuWindow, type CpuSample } from "./cpu-window.ts";
@@ -23,6 +23,8 @@ export class Hypervisor {
   readonly #options: HypervisorOptions;
   readonly #window: CpuWindow;
   #isPlaceChecked = false;
+  /** Of the first vCPU, as last observed; null before. */
+  #threadId: number | null = null;
 
   private constructor(qemu: Qemu, options: HypervisorOptions) {
     this.#qemu = qemu;
@@ -50,9 +52,14 @@ export class Hypervisor {
     const { threadId, ...facts } = await this.#qemu.observe(signal);
     if (!this.#isPlaceChecked) this.#checkPlace(threadId);
     this.#isPlaceChecked = true;
-    const quota = this.#readQuota(threadId);
+    this.#threadId = threadId;
+    return { ...facts, ...this.readCpu() };
+  }
+
+  /** The kernel's part of the facts. Plain file reads of some microseconds each. */
+  readCpu(): CpuFacts {
+    const quota = this.#readQuota();
     return {
-      ...facts,
       quotaMilliCpu: quota,
       cpuUsedMilli: this.#window.usedMilli,
       throttledShare: quota === null ? null : this.#window.throttledShare,
@@ -68,13 +75,13 @@ export class Hypervisor {
   }
 
   /** Reads the quota and takes one sample of use; null when there is no limit or no reading. */
-  #readQuota(threadId: number): number | null {
+  #readQuota(): number | null {
     const { cgroup, now } = this.#options;
     const at = now();
     try {
       const quota = cgroup?.readQuota() ?? null;
       const periods = quota === null ? null : (cgroup?.readPeriods() ?? null);
-      this.#window.add({ at, usageUs: this.#readUsageUs(threadId), periods });
+      this.#window.add({ at, usageUs: this.#readUsageUs(), periods });
       return quota;
     } catch (error) {
       if (!(error instanceof CgroupError)) throw error;
@@ -84,11 +91,11 @@ export class Hypervisor {
     }
   }
 
-  #readUsageUs(threadId: number): CpuSample["usageUs"] {
+  #readUsageUs(): CpuSample["usageUs"] {
     const { cgroup, isLocal } = this.#options;
     const counted = cgroup?.readUsageUs() ?? null;
     if (counted !== null) return counted;
-    if (isLocal) return readQemuCpuUs(threadId);
+    if (isLocal) return this.#threadId === null ? null : readQemuCpuUs(this.#threadId);
     // Over TCP a thread id may be another machine's, but the cgroup is this one's.
     return (
       cgroup

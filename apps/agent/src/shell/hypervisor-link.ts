@@ -74,6 +74,13 @@ export class HypervisorLink {
     else attached.observing = "again";
   }
 
+  /** Reads the kernel's part of what is observed, at once; nothing is asked of QEMU. */
+  readCpu(): void {
+    const attached = this.#attached;
+    if (attached === null) return;
+    this.#options.onEvent({ kind: "cpu-read", cpu: attached.qemu.readCpu() });
+  }
+
   /** Never rejects: what goes wrong is an event. */
   async #command(
     attempt: number,

@@ -72,6 +72,7 @@ export class VmWorld implements World {
   async stop(): Promise<void> {
     this.hangUp();
     await this.#hypervisor.stop();
+    this.#mailbox.close();
   }
 
   /** From the node, or from the operator. */
@@ -100,6 +101,9 @@ export class VmWorld implements World {
         break;
       case "observe":
         this.#hypervisor.observe();
+        break;
+      case "read-cpu":
+        this.#hypervisor.readCpu();
         break;
       case "send-frame":
         this.#monitor.send(action.link, action.text);

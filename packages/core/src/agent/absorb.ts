@@ -32,6 +32,9 @@ export function absorb(state: VmState, event: VmEvent, now: MonoMs): Result {
       return attached(state, event.facts, now);
     case "hypervisor-observed":
       return observed(state, event.facts, now);
+    case "cpu-read":
+      if (state.facts === null) return [state, []];
+      return [{ ...state, facts: { ...state.facts, ...event.cpu } }, []];
     case "hypervisor-lost":
       return hypervisorLost(state, event.problem);
     case "command-settled":
@@ -123,7 +126,8 @@ function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result 
 
 function observed(before: VmState, facts: HypervisorFacts, now: MonoMs): Result {
   const actions = noteRunState(before.facts, facts);
-  const state = { ...noteLooked(before), facts, observedAt: now, observeAskedAt: null };
+  const looked = noteLooked(before);
+  const state = { ...looked, facts, observedAt: now, cpuReadAt: now, observeAskedAt: null };
   if (!isReset(before.facts, facts)) return [state, actions];
   const [reset, more] = guestReset(state);
   return [reset, [...actions, ...more]];

@@ -149,6 +149,11 @@ export function linkWakeAt(link: Link, timers: AgentTimers): MonoMs | null {
   return at;
 }
 
+/** Since when the oldest question on the link has waited; null when none does. */
+export function waitingSince(link: Link): MonoMs | null {
+  return link.kind === "up" ? (link.pending[0]?.sentAt ?? null) : null;
+}
+
 /** Something asked on an open link has gone unanswered this long, and nothing else came either. */
 export function isMute(link: Link, now: MonoMs, timers: AgentTimers): boolean {
   if (link.kind !== "up" || now < link.lastFrameAt + timers.muteMs) return false;

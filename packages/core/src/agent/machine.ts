@@ -8,14 +8,14 @@ import { noticeGap } from "./gap.ts";
 import { identityStage } from "./identity.ts";
 import { assertInvariants } from "./invariants.ts";
 import { overridesWakeAt } from "../legacy/overrides.ts";
-import { linkWakeAt } from "./link.ts";
+import { linkWakeAt, waitingSince } from "./link.ts";
 import { memoryStage, memoryWakeAt } from "./memory.ts";
 import { noteTold } from "./told.ts";
 import { modeStage, modeWakeAt } from "./mode.ts";
 import { operatorStage, operatorWakeAt } from "./operator.ts";
 import { answerStage, notifyStage, reportStage, reportWakeAt } from "./report.ts";
 import { wantStage } from "./want.ts";
-import { type MonoMs, type VmAction, type VmEvent } from "./types.ts";
+import { type HypervisorFacts, type MonoMs, type VmAction, type VmEvent } from "./types.ts";
 import { runStages, type Stage, type VmState } from "./vm-state.ts";
 
 /** Growth before shrinking, quota before memory, answers before reports. */
@@ -56,28 +56,50 @@ export function vmWakeAt(state: VmState): MonoMs | null {
     operatorWakeAt(state),
     observeDueAt(state),
     deadlinesWakeAt(state),
+    cpuReadDueAt(state),
   ].filter((at) => at !== null);
   return candidates.length === 0 ? null : Math.min(...candidates);
 }
 
-/** Stage: look at QEMU often while something moves, now and then otherwise. */
+/** Stage: look at QEMU often while something moves, now and then otherwise; at the CPU where it matters. */
 function observeStage(state: VmState, now: MonoMs): readonly [VmState, readonly VmAction[]] {
   const dueAt = observeDueAt(state);
-  if (dueAt === null || now < dueAt) return [state, []];
-  return [{ ...state, observeAskedAt: now }, [{ kind: "observe" }]];
+  if (dueAt !== null && now >= dueAt) {
+    return [{ ...state, observeAskedAt: now }, [{ kind: "observe" }]];
+  }
+  const cpuDueAt = cpuReadDueAt(state);
+  if (cpuDueAt === null || now < cpuDueAt) return [state, []];
+  return [{ ...state, cpuReadAt: now }, [{ kind: "read-cpu" }]];
 }
 
 function observeDueAt(state: VmState): MonoMs | null {
   if (state.facts === null || state.hypervisorProblem !== null) return null;
   if (state.observeAskedAt !== null) return null; // one at a time; its answer or loss ends it
-  const device = state.facts.memoryDevice;
-  const isMoving =
-    state.memory.kind === "growing" ||
-    state.memory.kind === "shrinking" ||
-    state.memory.kind === "settling" ||
-    state.cpu.kind === "growing" ||
-    state.cpu.kind === "shrinking" ||
-    (device !== null && actualOf(state.facts).memBytes !== requestedMemOf(state.facts));
   const { observeBusyMs, observeIdleMs } = state.timers;
-  return state.observedAt + (isMoving ? observeBusyMs : observeIdleMs);
+  return state.observedAt + (isMoving(state, state.facts) ? observeBusyMs : observeIdleMs);
+}
+
+/** A size changes, is about to, or was told and may arrive yet. */
+function isMoving({ memory, cpu, told }: VmState, facts: HypervisorFacts): boolean {
+  return (
+    memory.kind === "growing" ||
+    memory.kind === "shrinking" ||
+    memory.kind === "settling" ||
+    cpu.kind === "growing" ||
+    cpu.kind === "shrinking" ||
+    told.memory.length + told.cpu.length > 0 ||
+    (facts.memoryDevice !== null && actualOf(facts).memBytes !== requestedMemOf(facts))
+  );
+}
+
+/**
+ * Under a quota the guest can't measure its CPU itself; and a monitor that does not answer may be starved, which only
+ * its QEMU's CPU use shows. Nobody else needs it between two observations.
+ */
+function cpuReadDueAt(state: VmState): MonoMs | null {
+  if (state.facts === null || state.hypervisorProblem !== null) return null;
+  if (state.observeAskedAt !== null) return null; // it reads the CPU as well
+  const since = state.spec.hasQuota ? state.cpuReadAt : waitingSince(state.link);
+  if (since === null) return null;
+  return Math.max(since, state.cpuReadAt) + state.timers.readCpuMs;
 }

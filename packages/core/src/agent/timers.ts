@@ -30,9 +30,14 @@ export type AgentTimers = Readonly<{
   /** Shortest pause between two SizeReports; the last one wins. */
   reportMinMs: number;
   reportEveryMs: number;
-  /** How often QEMU is read while a resize is in flight, and while nothing moves. */
+  /**
+   * How often QEMU is read while a resize is in flight, and while nothing moves: its events tell of most changes, so
+   * that is for what it has no event for (a vCPU plugged by hand).
+   */
   observeBusyMs: number;
   observeIdleMs: number;
+  /** How often the kernel is asked for CPU use, where a quota needs it or the monitor does not answer. */
+  readCpuMs: number;
   /** Legal rate of ScaleRequests; faster ones are coalesced. */
   scaleUpwardMs: number;
   scaleOtherMs: number;
@@ -65,7 +70,8 @@ export const AGENT_TIMERS: AgentTimers = {
   reportMinMs: 500,
   reportEveryMs: 30_000,
   observeBusyMs: 50, // 1 GiB plugs in 104–273 ms under TCG: a coarser look would miss it
-  observeIdleMs: 1_000,
+  observeIdleMs: 10_000,
+  readCpuMs: 1_000,
   scaleUpwardMs: 100,
   scaleOtherMs: 1_000,
   muteMs: 3_000,

@@ -30,30 +30,37 @@ export type MemoryDevice = Readonly<{
   blockBytes: number;
 }>;
 
-/** What QEMU and the kernel say now. The only source of `actual`. */
-export type HypervisorFacts = Readonly<{
-  /** Changes when another QEMU process answers on the socket; then everything is forgotten. */
-  process: string;
-  /** SMBIOS UUID by `query-uuid`, lower case; null when it is all zero. */
-  uuid: string | null;
-  /** QEMU's own word: "running", "paused", "inmigrate", … Resizes need "running". */
-  runState: string;
-  baseMemBytes: number;
-  /** null: the VM's memory is fixed. */
-  memoryDevice: MemoryDevice | null;
-  vcpusPlugged: number;
-  vcpusMax: number;
+/** What the kernel says of a QEMU's CPU: read without asking QEMU. */
+export type CpuFacts = Readonly<{
   /** Quota ÷ period as read back; null when there is no cgroup or no limit is set. */
   quotaMilliCpu: number | null;
-  /** Host CPU the QEMU process used since the last observation; null until there are two. */
+  /** Host CPU the QEMU process used over about the last second of readings; null until there are two. */
   cpuUsedMilli: number | null;
-  /** Share of quota periods throttled since the last observation; null without a quota. */
+  /** Share of quota periods throttled over the same time; null without a quota. */
   throttledShare: number | null;
 }>;
+
+/** What QEMU and the kernel say now. The only source of `actual`. */
+export type HypervisorFacts = CpuFacts &
+  Readonly<{
+    /** Changes when another QEMU process answers on the socket; then everything is forgotten. */
+    process: string;
+    /** SMBIOS UUID by `query-uuid`, lower case; null when it is all zero. */
+    uuid: string | null;
+    /** QEMU's own word: "running", "paused", "inmigrate", … Resizes need "running". */
+    runState: string;
+    baseMemBytes: number;
+    /** null: the VM's memory is fixed. */
+    memoryDevice: MemoryDevice | null;
+    vcpusPlugged: number;
+    vcpusMax: number;
+  }>;
 
 export type VmEvent =
   | Readonly<{ kind: "hypervisor-attached"; facts: HypervisorFacts }>
   | Readonly<{ kind: "hypervisor-observed"; facts: HypervisorFacts }>
+  /** Answers `read-cpu`; everything else of the facts is as last observed. */
+  | Readonly<{ kind: "cpu-read"; cpu: CpuFacts }>
   | Readonly<{ kind: "hypervisor-lost"; problem: string }>
   /** A command of ours ended. "done" means QEMU or the kernel took it, not that the guest met it. */
   | Readonly<{
@@ -98,6 +105,8 @@ export type VmAction =
   | Readonly<{ kind: "set-quota"; attempt: number; milliCpu: number }>
   /** Read everything from QEMU and the kernel again; comes back as `hypervisor-observed`. */
   | Readonly<{ kind: "observe" }>
+  /** Read quota and CPU use from the kernel, nothing from QEMU; comes back as `cpu-read`. */
+  | Readonly<{ kind: "read-cpu" }>
   | Readonly<{ kind: "send-frame"; link: number; text: string }>
   | Readonly<{ kind: "close-link"; link: number; code: number; reason: string }>
   /** Ask the node. Always answered by `permit-changed`. */

@@ -84,6 +84,8 @@ export type VmState = Readonly<{
 
   facts: HypervisorFacts | null;
   observedAt: MonoMs;
+  /** When quota and CPU use were last asked for, by themselves or with the rest. */
+  cpuReadAt: MonoMs;
   /** An observation is on its way since then. */
   observeAskedAt: MonoMs | null;
   /** Why QEMU can't be resized now; null when it can. */
@@ -203,6 +205,7 @@ export function initialVm(spec: VmSpec, timers: AgentTimers, sliceBytes: number)
     steppedAt: 0,
     facts: null,
     observedAt: 0,
+    cpuReadAt: 0,
     observeAskedAt: null,
     hypervisorProblem: "not attached yet",
     refusal: null,

@@ -25,16 +25,23 @@ function playBlock(block: string, play: Play): string {
   return [...said, CUT, ...answers].join("\n");
 }
 
-/** Looking at QEMU again and again is one line. */
+/** Looking at QEMU, or at its CPU, again and again is one line. */
 function shorter(lines: readonly string[]): string[] {
   const kept: string[] = [];
   let looks = 0;
+  let before = "";
   for (const [index, line] of lines.entries()) {
-    looks = line.endsWith(" observe") ? looks + 1 : 0;
+    const look = lookIn(line);
+    looks = look !== "" && look === before ? looks + 1 : 1;
+    before = look;
     if (looks < 2) kept.push(line);
-    else if (!lines[index + 1]?.endsWith(" observe")) kept.push(`${line}, ${looks} times by then`);
+    else if (lookIn(lines[index + 1]) !== look) kept.push(`${line}, ${looks} times by then`);
   }
   return kept;
+}
+
+function lookIn(line = ""): string {
+  return ["observe", "read-cpu"].find((look) => line.endsWith(` ${look}`)) ?? "";
 }
 
 type Action = Readonly<{ kind: string }>;

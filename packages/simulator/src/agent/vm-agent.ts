@@ -166,6 +166,9 @@ export class VmAgent {
       case "observe":
         this.#qmp.observe();
         return;
+      case "read-cpu":
+        this.#readCpu();
+        return;
       case "send-frame":
         if (this.#connection?.link === action.link) this.#connection.wire.say(action.text);
         return;
@@ -187,6 +190,14 @@ export class VmAgent {
       default:
         action satisfies never;
     }
+  }
+
+  /** The kernel's word, whether QEMU answers or not. */
+  #readCpu(): void {
+    const { machine, clock } = this.#options;
+    if (!machine.isThere) return;
+    const { quotaMilliCpu, cpuUsedMilli, throttledShare } = machine.facts(clock.now);
+    this.tell({ kind: "cpu-read", cpu: { quotaMilliCpu, cpuUsedMilli, throttledShare } });
   }
 
   #setQuota(attempt: number, milliCpu: number): void {

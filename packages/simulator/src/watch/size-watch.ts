@@ -3,6 +3,7 @@
 import {
   type AgentTimers,
   type HypervisorFacts,
+  type VmEvent,
   type VmAction,
   type VmSpec,
 } from "@selfscale/core";
@@ -28,6 +29,8 @@ type Case = Readonly<{
   range: Range;
 }>;
 
+type Look = Extract<VmEvent, { kind: "hypervisor-observed" | "cpu-read" }>;
+
 export class SizeWatch {
   bounds: Bounds;
   readonly #vm: number;
@@ -38,6 +41,8 @@ export class SizeWatch {
   #wasBusy = false;
   /** CPU that it had before some was lent; null: nothing is. */
   #lentFrom: number | null = null;
+  /** As the agent last learned them. */
+  #facts: HypervisorFacts | null = null;
   /** Attempts without an answer, by resource, and the last one given. */
   readonly #open = { memory: new Map<number, number>(), cpu: new Map<number, number>() };
   #lastAttempt = 0;
@@ -53,8 +58,15 @@ export class SizeWatch {
     this.bounds = spec.bounds;
   }
 
-  /** The agent is about to learn what QEMU shows. */
+  /** The agent is about to learn what QEMU shows, or only what the kernel does; the rest is as before. */
+  look(event: Look): void {
+    if (event.kind === "hypervisor-observed") this.read(event.facts);
+    else if (this.#facts !== null) this.read({ ...this.#facts, ...event.cpu });
+  }
+
+  /** The agent is about to learn this. */
   read(facts: HypervisorFacts): void {
+    this.#facts = facts;
     const actual = readingOf(facts);
     this.#readings = [...this.#readings, actual].slice(-2);
     // What was added blindly stays wanted until the monitor speaks.

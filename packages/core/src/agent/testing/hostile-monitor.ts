@@ -201,6 +201,7 @@ export class HostileMonitor {
     }
     if (!this.#isWatching) return;
     if (action.kind === "observe") this.#sizes.read(vm.facts);
+    if (action.kind === "read-cpu") this.#sizes.readCpu(vm.facts);
     this.#sizes.judge(action, vm.facts, book, rig.now);
   }
 }

@@ -37,6 +37,9 @@ export type MonitorScript = {
 const PLUG_BYTES_PER_MS = 8 * MIB; // 1 GiB in 128 ms, as measured under TCG
 const UNPLUG_BYTES_PER_MS = 0.18 * MIB; // 5.5 ms per MiB, as measured
 
+/** QEMU tells of sizes no more often. */
+const EVENT_EVERY_MS = 1_000;
+
 export class RigVm {
   readonly name: string;
   state: VmState;
@@ -103,6 +106,15 @@ export class RigVm {
   setDevice(change: Partial<NonNullable<HypervisorFacts["memoryDevice"]>>): void {
     if (this.facts.memoryDevice === null) return;
     this.facts = { ...this.facts, memoryDevice: { ...this.facts.memoryDevice, ...change } };
+  }
+
+  /** When QEMU's event makes the shell look at it: at most a second after a change that nobody has seen. */
+  get newsAt(): number {
+    const { facts: known, hypervisorProblem, observedAt } = this.state;
+    if (!this.isPresent || known === null || hypervisorProblem !== null) return Infinity;
+    const seen = JSON.stringify([known.runState, known.memoryDevice]);
+    const isNews = seen !== JSON.stringify([this.facts.runState, this.facts.memoryDevice]);
+    return isNews ? observedAt + EVENT_EVERY_MS : Infinity;
   }
 
   framesOf(type: string): Frame[] {
@@ -204,13 +216,17 @@ export class Rig {
     this.flush();
     while (this.now < end) {
       const wakes = this.vms.map((vm) => vmWakeAt(vm.state) ?? Infinity);
-      const next = Math.max(this.now + 1, Math.min(end, ...wakes));
+      const news = this.vms.map((vm) => vm.newsAt);
+      const next = Math.max(this.now + 1, Math.min(end, ...wakes, ...news));
       this.move(next - this.now);
       this.now = next;
       for (const vm of this.vms) {
         if ((vmWakeAt(vm.state) ?? Infinity) > this.now) continue;
         this.ticks += 1;
         this.feed(vm, { kind: "tick" });
+      }
+      for (const vm of this.vms.filter(({ newsAt }) => newsAt <= this.now)) {
+        vm.pending.push({ kind: "hypervisor-observed", facts: vm.facts });
       }
       this.flush();
     }
@@ -255,6 +271,12 @@ export class Rig {
         if (vm.isPresent && vm.answers.looks)
           vm.pending.push({ kind: "hypervisor-observed", facts: vm.facts });
         return;
+      case "read-cpu": {
+        const { quotaMilliCpu, cpuUsedMilli, throttledShare } = vm.facts;
+        const cpu = { quotaMilliCpu, cpuUsedMilli, throttledShare };
+        if (vm.isPresent) vm.pending.push({ kind: "cpu-read", cpu });
+        return;
+      }
       case "set-memory":
         if (!vm.isPresent) return;
         vm.memoryCommands.push({

@@ -32,8 +32,13 @@ export class SizeWatch {
   read(facts: HypervisorFacts): void {
     const actual = actualIn(facts);
     this.#readings = [...this.#readings, actual].slice(-2);
+    this.readCpu(facts);
+  }
+
+  /** Only its CPU is. */
+  readCpu(facts: HypervisorFacts): void {
     // What was added blindly stays wanted until the monitor speaks.
-    this.#busy ||= (facts.cpuUsedMilli ?? 0) >= BUSY_SHARE * actual.milliCpu;
+    this.#busy ||= (facts.cpuUsedMilli ?? 0) >= BUSY_SHARE * actualIn(facts).milliCpu;
   }
 
   scraped(): void {
