@@ -4,7 +4,8 @@
 import { isUtf8 } from "node:buffer";
 
 const NEWLINE = 0x0a; // never part of a longer UTF-8 character
-const FIRST_CAPACITY = 64 * 1024;
+/** Holds any reply that the agent asks for while a VM has a few devices; there is one buffer per connection. */
+const FIRST_CAPACITY = 4 * 1024;
 
 /** `problem` is met after `lines`; once there is one, the rest of the stream means nothing. */
 export type Split = Readonly<{ lines: readonly string[]; problem: SplitProblem | null }>;
