@@ -153,7 +153,9 @@ test("a socket that it was not given is said, and nothing else of the VM is touc
   const { words } = await startAgent(folder, config);
   const socket = path.join(folder, "run", "agent.sock");
   await until("its word on it", async () => {
-    return (await ask(socket, { method: "GET", path: "/status" }).catch(words)).includes("no permission");
+    return (await ask(socket, { method: "GET", path: "/status" }).catch(words)).includes(
+      "no permission",
+    );
   });
   expect(await requestedMib(qemu)).toBe(0);
   expect(findCgroup(cgroup).readQuota()).toBe(before);

@@ -67,8 +67,7 @@ function checkCapacity({ node, vms }: ConfigFile, plan: NodePlan): readonly Mism
   if (needed > Math.floor(size.memBytes * overcommit.mem)) {
     const detected =
       plan.memBytes === null ? ` (${sayBytes(size.memBytes)} by ${nodeSize.source.mem})` : "";
-    const kept =
-      reserve.memBytes > 0 ? `, node.reserve.mem is ${sayBytes(reserve.memBytes)}` : "";
+    const kept = reserve.memBytes > 0 ? `, node.reserve.mem is ${sayBytes(reserve.memBytes)}` : "";
     const expected =
       `at least ${sayBytes(Math.ceil(needed / overcommit.mem))}: ${who} bounds.min is ${sayBytes(mem)}${kept} ` +
       `and node.overheadPerVm makes ${sayBytes(overhead)}${detected}`;

@@ -54,7 +54,9 @@ const Spare = mapping({
   mem: BytesOrNone.default(0),
 }).default({ cpu: 0, mem: 0 });
 /** Without a figure for memory: none where the size is given, a little where it is detected. */
-const Reserve = mapping({ cpu: MilliCpuOrNone.default(0), mem: BytesOrNone.optional() }).prefault({});
+const Reserve = mapping({ cpu: MilliCpuOrNone.default(0), mem: BytesOrNone.optional() }).prefault(
+  {},
+);
 const times = factor("a number from 1 to 10", (value) => value >= 1 && value <= 10);
 
 /** The range an operator allows a VM. Both ends belong to it. */
@@ -183,10 +185,12 @@ export const ConfigFile = mapping({
     /** Kept for the node itself, out of cpu and mem. */
     reserve: Reserve,
     /** How often each vCPU and byte may be handed out. More memory than there is needs swap and luck. */
-    overcommit: mapping({ cpu: times.default(1), mem: times.default(1) }).default({
-      cpu: 1,
-      mem: 1,
-    }).prefault({}),
+    overcommit: mapping({ cpu: times.default(1), mem: times.default(1) })
+      .default({
+        cpu: 1,
+        mem: 1,
+      })
+      .prefault({}),
     /** Kept free of comfort, for memory pressure and reservations. None by default: it costs what it keeps. */
     emergency: Spare,
   }).prefault({}),

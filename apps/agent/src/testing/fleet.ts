@@ -71,7 +71,12 @@ export function nodeOf(
       brake: null,
       ...node,
     },
-    nodePlan: { ...capacity, reserve: size(0, 0), place: { proc: "/nowhere", cgroup: null }, brakes: null },
+    nodePlan: {
+      ...capacity,
+      reserve: size(0, 0),
+      place: { proc: "/nowhere", cgroup: null },
+      brakes: null,
+    },
     nodeSize: {
       size: capacity,
       source: { cpu: GIVEN, mem: GIVEN },

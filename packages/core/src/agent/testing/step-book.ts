@@ -67,6 +67,7 @@ export class StepBook {
         return;
       }
       case "observe":
+      case "read-cpu":
       case "close-link":
       case "scrape":
         return;
