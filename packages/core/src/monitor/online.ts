@@ -7,6 +7,7 @@ import { type MonitorState } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
+type Consented = NonNullable<MonitorState["consented"]>;
 
 /** Stage: compare what is online with what should be, and say so once per change. */
 export function onlineStage(before: MonitorState, now: MonoMs): Result {
@@ -42,26 +43,45 @@ export function cpuGoal(state: MonitorState): number {
 
 /** What the agent has set going, and what is wanted of that which the VM owns already. */
 function cpusWanted(state: MonitorState): number {
+  const { session } = state;
+  const requested = Math.ceil((session?.report?.requested.milliCpu ?? 0) / 1000);
+  return Math.max(requested, cpusNotified(state), cpusWished(state));
+}
+
+function cpusNotified({ session }: MonitorState): number {
+  return Math.ceil((session?.notified?.milliCpu ?? 0) / 1000);
+}
+
+/** What is wanted, as far as the VM is known to own it. */
+function cpusWished(state: MonitorState): number {
   const { session, desired } = state;
   const wish = desired === null ? 0 : Math.ceil(fitted(state, desired).milliCpu / 1000);
   const report = session?.report ?? null;
-  const notified = Math.ceil((session?.notified?.milliCpu ?? 0) / 1000);
-  if (report === null) return session === null ? wish : Math.max(wish, notified);
+  if (report === null) return wish;
   // Plugged CPUs beyond a quota are no gain: they would only be throttled.
-  const owned = Math.max(Math.ceil(report.actual.milliCpu / 1000), notified);
-  return Math.max(Math.ceil(report.requested.milliCpu / 1000), notified, Math.min(wish, owned));
+  return Math.min(wish, Math.max(Math.ceil(report.actual.milliCpu / 1000), cpusNotified(state)));
 }
 
-/** An agreement ends when the size has followed, when more is wanted again, or after its time. */
+/** An agreement ends when the size has followed, or after its time; it is raised when more is wanted again. */
 function endConsent(state: MonitorState, now: MonoMs): Result {
   const { consented } = state;
   if (consented === null) return [state, []];
   const ended: MonitorState = { ...state, consented: null };
   if (hasFollowed(state, consented.milliCpu)) return [ended, []];
-  if (wantsMoreThan(state, consented.desiredMilli)) return [ended, []];
+  if (wantsMoreThan(state, consented.desiredMilli)) return [raiseConsent(state, consented), []];
   if (now < consented.until) return [state, []];
   const message = "The smaller size that was agreed to did not come; its CPUs are used again.";
   return [ended, [explain("info", "shrink-void", message, { milliCpu: consented.milliCpu })]];
+}
+
+/**
+ * More is wanted: so much comes back at once. The rest waits for what the agent makes of it: its last
+ * report may be from before it heard of the agreement, and CPUs taken on its word would stay for good.
+ */
+function raiseConsent(state: MonitorState, consented: Consented): MonitorState {
+  const cpus = Math.max(consented.cpus, cpusWished(state));
+  const desiredMilli = state.desired?.milliCpu ?? consented.desiredMilli;
+  return { ...state, consented: { ...consented, cpus, milliCpu: cpus * 1000, desiredMilli } };
 }
 
 /** As far as the bounds let it be: a wish beyond them brings no CPU. */

@@ -241,6 +241,60 @@ describe("version 2", () => {
     });
     expect(guest.onlineCpus).toBe(3);
   });
+
+  describe("an agreement to use fewer CPUs, and a report from before the agent heard of it", () => {
+    /** Six vCPUs without a quota, of which it agreed to use two. */
+    const agreedToTwo = (): TestGuest => {
+      const guest = new TestGuest(CONFIG);
+      guest.max = size(6, 2560);
+      guest.actual = size(6, 512);
+      guest.presentCpus = 6;
+      guest.onlineCpus = 6;
+      guest.cpuDemand = 1.6;
+      guest.run(1_000);
+      guest.connect(2);
+      guest.run(100_000);
+      expect(guest.sizes.at(-1)?.size.milliCpu).toBe(2_000);
+      expect(guest.ask(size(2, 512))).toMatchObject({ Ok: true });
+      expect(guest.onlineCpus).toBe(2);
+      guest.report(); // it was on its way when the agreement was sent
+      return guest;
+    };
+    const raiseToThree = (guest: TestGuest): void => {
+      guest.cpuDemand = 2.5;
+      guest.run(1_000);
+      expect(Math.ceil((guest.sizes.at(-1)?.size.milliCpu ?? 0) / 1000)).toBe(3);
+    };
+
+    test("a wish that rises brings back the CPUs that it wants, and no more", () => {
+      const guest = agreedToTwo();
+      raiseToThree(guest);
+      expect(guest.onlineCpus).toBe(3);
+      guest.report({ reason: "no-cpu-quota", requestedCpu: 2 }); // agreed, and not yet raised
+      guest.report({ reason: "no-cpu-quota", requestedCpu: 3 });
+      guest.run(20_000);
+      expect(guest.onlineCpus).toBe(3);
+      expect(guest.state.consented).toBeNull();
+    });
+
+    test("the rest comes back after its time, when the size did not follow", () => {
+      const guest = agreedToTwo();
+      const agreedAt = guest.now;
+      raiseToThree(guest);
+      guest.run(agreedAt + 9_900 - guest.now);
+      expect(guest.onlineCpus).toBe(3);
+      guest.run(200);
+      expect(guest.onlineCpus).toBe(6);
+    });
+
+    test("a wish for all there is brings back all at once, and ends it", () => {
+      const guest = agreedToTwo();
+      guest.cpuDemand = 6;
+      guest.run(1_000);
+      expect(guest.onlineCpus).toBe(6);
+      expect(guest.state.consented).toBeNull();
+    });
+  });
 });
 
 describe("an agent that names the largest size there is", () => {

@@ -81,7 +81,7 @@ export type MonitorState = Readonly<{
   consented: Readonly<{
     cpus: number;
     milliCpu: number;
-    /** What was desired then: more than that ends the agreement. */
+    /** What was desired then: more than that raises the agreement. */
     desiredMilli: number;
     until: MonoMs;
   }> | null;
