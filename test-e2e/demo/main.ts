@@ -1,19 +1,22 @@
 // `make demo`: a real VM that sizes itself, on one screen. Last line: "demo: ok" or "demo: failed: …"; exit code 0 or 1.
 import { parseArgs } from "node:util";
+import { runContention } from "./contention.ts";
 import { runDemo, type DemoOptions } from "./scenario.ts";
 
 const HELP = `make demo [ARGS="…"]: boots a VM of 1 vCPU and 512 MiB, loads it, and shows it sizing itself.
 
+  --three                three VMs contend for one node: status, explain and metrics as an operator sees them
   --legacy               a version-1 monitor, sized by the metrics-based algorithm
   --preset demo|default  how patiently sizes fall; default is the real one and takes minutes [demo]
   --seconds N            how long the load burns and holds its memory                [20, legacy 90]
   --help`;
 
-function readOptions(): DemoOptions | null {
+function readOptions(): DemoOptions | "three" | null {
   const { values } = parseArgs({
     // pnpm and make hand over a lone "--" now and then.
     args: process.argv.slice(2).filter((arg) => arg !== "--"),
     options: {
+      three: { type: "boolean", default: false },
       legacy: { type: "boolean", default: false },
       preset: { type: "string", default: "demo" },
       seconds: { type: "string" },
@@ -21,6 +24,7 @@ function readOptions(): DemoOptions | null {
     },
   });
   if (values.help) return null;
+  if (values.three) return "three";
   const { legacy, preset } = values;
   if (preset !== "demo" && preset !== "default") {
     throw new Error(`--preset is ${preset}, expected demo or default`);
@@ -40,7 +44,7 @@ async function main(): Promise<number> {
       console.log(HELP);
       return 0;
     }
-    const problems = await runDemo(options);
+    const problems = options === "three" ? await runContention() : await runDemo(options);
     console.log(problems.length === 0 ? "demo: ok" : `demo: failed: ${problems.join("; ")}`);
     return problems.length === 0 ? 0 : 1;
   } catch (error) {

@@ -91,6 +91,14 @@ export class AgentProcess {
     });
   }
 
+  /** Where it serves /metrics, as it said when it began. */
+  async httpAddress(): Promise<string> {
+    const begun = (await this.log()).findLast(({ msg }) => msg === "the agent runs");
+    const address = begun?.["http"];
+    if (typeof address !== "string") throw new Error("the agent serves no HTTP");
+    return address;
+  }
+
   /** Ends it as an operator would: it may settle what is in flight. To be launched again, perhaps as another release. */
   async halt(): Promise<void> {
     await this.end("SIGTERM");

@@ -21,8 +21,8 @@ export type GuestOptions = Readonly<{
   maxMemMiB?: number;
   cpus?: number;
   maxCpus?: number;
-  /** Two guests at once need two identities: it is the VM's SMBIOS UUID. */
-  identity?: "a" | "b";
+  /** Guests that run at once need an identity each: it is the VM's SMBIOS UUID. */
+  identity?: keyof typeof UUIDS;
   /** QEMU in a CPU cgroup of its own; see `cgroupUnavailable`. */
   cgroup?: boolean;
   /** Added to the monitor's listen addresses; given, the monitor is restarted with them. */
@@ -38,6 +38,7 @@ export type GuestOptions = Readonly<{
 const UUIDS = {
   a: "5e1f5ca1-e000-4000-8000-00000000000a",
   b: "5e1f5ca1-e000-4000-8000-00000000000b",
+  c: "5e1f5ca1-e000-4000-8000-00000000000c",
 };
 
 /** How long a clean shutdown may take before it becomes an unclean one. */

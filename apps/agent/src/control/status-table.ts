@@ -36,12 +36,31 @@ export function statusTable(
   const over = node.isOvercommitted ? ", overcommitted" : "";
   return [
     ...aligned([HEADINGS, ...rows]),
-    `node: ${saySize(node.held)} held of ${saySize(node.capacity)}, ` +
-      `${sayBytes(node.overheadPerVmBytes)} overhead per VM${over}`,
+    `node: ${saySize(node.held)} held of ${saySize(node.room)}, ${saySize(node.free)} free ` +
+      `(${saySize(node.capacity)} less reserve and ${sayBytes(node.overheadPerVmBytes)} overhead per VM)${over}`,
+    ...(node.brake === null ? [] : [`node: nothing grows for comfort: ${node.brake}`]),
+    ...node.leaving.map(
+      ({ vm, held }) => `node: ${vm} is not configured any more and still holds ${saySize(held)}`,
+    ),
+    ...vms.flatMap((vm) => sayWaiting(vm, now)),
     ...(config === undefined ? [] : sayConfig(config)),
     ...problems,
     "",
   ].join("\n");
+}
+
+/** Who waits, in which turn and for whom; and who is asked to give back. */
+function sayWaiting({ name, sharing }: FleetStatus["vms"][number], now: number | null): string[] {
+  const { position, waitingForMs, verdict, recall } = sharing;
+  const time = now === null || waitingForMs === null ? "" : `, for ${sayMs(waitingForMs)}`;
+  return [
+    ...(position === null
+      ? []
+      : [`${name}: waits, number ${position}${time}: ${verdict?.text ?? "the node is full"}`]),
+    ...(recall === null
+      ? []
+      : [`${name}: asked to come down to ${saySize(recall)}, for others that wait`]),
+  ];
 }
 
 /** Only what is wrong with it. */

@@ -8,15 +8,24 @@ import { sample, type LiveMetric, type Sample } from "./live-metric.ts";
 export type VmMetric = LiveMetric<FleetStatus>;
 
 /** The size ladder, and what stands beside it. */
-export const RUNGS = ["desired", "permit", "requested", "actual", "held", "min", "max"] as const;
+export const RUNGS = [
+  "desired",
+  "permit",
+  "requested",
+  "actual",
+  "held",
+  "share",
+  "min",
+  "max",
+] as const;
 
 /** Nothing binds: the VM is on its way. */
 export const NO_REASON = "none";
 const MODES = ["held", "compute-controlled", "metrics-based"] as const;
 
-function rungsOf(vm: RunnerStatus): readonly (Size | null)[] {
+function rungsOf(vm: FleetStatus["vms"][number]): readonly (Size | null)[] {
   const { min, max } = vm.bounds;
-  return [vm.desired, vm.permit, vm.requested, vm.actual, vm.held, min, max];
+  return [vm.desired, vm.permit, vm.requested, vm.actual, vm.held, vm.sharing.share, min, max];
 }
 
 function ladder(read: (size: Size) => number): VmMetric["read"] {
@@ -65,6 +74,13 @@ const GAUGES: readonly Omit<VmMetric, "kind">[] = [
     help: "Memory of one rung of the VM's size ladder; a rung that is not known has no series.",
     labels: ["vm", "rung"],
     read: ladder(({ memBytes }) => memBytes),
+  },
+  {
+    name: "selfscale_vm_waiting_seconds",
+    help: "For how long some of what the VM wants has waited for room on the node; 0: nothing waits.",
+    labels: ["vm"],
+    read: ({ vms }) =>
+      vms.map(({ name, sharing }) => sample((sharing.waitingForMs ?? 0) / 1000, { vm: name })),
   },
   {
     name: "selfscale_vm_cpu_used_vcpus",

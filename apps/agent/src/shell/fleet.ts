@@ -27,8 +27,11 @@ import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
 /** What `GET /status` answers. Sizes in milli-vCPU and bytes. */
 export type FleetStatus = Readonly<{
   node: NodeStatus;
-  vms: readonly (RunnerStatus & Readonly<{ sharing: Standing }>)[];
+  vms: readonly (RunnerStatus & Readonly<{ sharing: Sharing }>)[];
 }>;
+
+/** How the node treats one VM. */
+export type Sharing = Omit<Standing, "waitingSince"> & Readonly<{ waitingForMs: number | null }>;
 
 export type NodeStatus = NodeUse &
   Readonly<{
@@ -36,7 +39,7 @@ export type NodeStatus = NodeUse &
     capacity: Size;
     overheadPerVmBytes: number;
     /** VMs that are not configured any more, and count until they have left. */
-    leaving: readonly Standing[];
+    leaving: readonly Sharing[];
     /** Where the size is from: `given`, or a file of the kernel. */
     source: Readonly<{ cpu: string; mem: string }>;
   }>;
@@ -114,7 +117,10 @@ export class Fleet {
   status(): FleetStatus {
     const { size, overheadPerVmBytes } = this.#arbiter.capacity;
     const { source } = this.#node;
-    const all = standings(this.#arbiter);
+    const now = this.#now();
+    const all = standings(this.#arbiter).map(({ waitingSince, ...standing }): Sharing => {
+      return { ...standing, waitingForMs: waitingSince === null ? null : now - waitingSince };
+    });
     const places = new Map(all.map((one) => [one.vm, one]));
     return {
       node: {
