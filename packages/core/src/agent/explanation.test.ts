@@ -195,7 +195,7 @@ const SETUPS: readonly Setup[] = [
     },
     binds: "Nothing is taken from a VM that its monitor does not agree to.",
     changes: [
-      "the monitor must agree; asked 3 times in vain (the monitor refused memory 1792 MiB: in use), next in 18 s",
+      "the monitor must agree; asked 3 times in vain (the monitor refused memory 1792 MiB: in use), next in 14 s",
     ],
   },
   {

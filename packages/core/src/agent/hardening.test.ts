@@ -94,7 +94,7 @@ describe("somebody never answers", () => {
   test("a look at QEMU that never returns is taken again, and meanwhile nothing is taken from the VM", () => {
     const { rig, vm } = settledAt(1, 2048);
     vm.answers.looks = false;
-    rig.run(AGENT_TIMERS.observeMs + 2_000);
+    rig.run(AGENT_TIMERS.observeIdleMs + AGENT_TIMERS.observeMs + 2_000);
     expect(vm.notes).toContain("look-lost");
     rig.wish(vm, 1, 512);
     rig.run(10_000);

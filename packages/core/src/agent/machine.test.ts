@@ -630,7 +630,8 @@ describe("when things go wrong", () => {
       sliceBytes: 128 * MIB,
     };
     rig.feed(vm, { kind: "spec-changed", ...changed });
-    expect(sought).toEqual([{ kind: "seek-permit", want: size(1, 1024), held: size(1, 1024) }]);
+    const claim = { want: size(1, 1024), held: size(1, 1024) };
+    expect(sought).toMatchObject([{ kind: "seek-permit", claim }]);
     expect(vmStatus(vm.state)).toMatchObject({ name: "other", link: { state: "up" } });
     rig.wish(vm, 1, 512);
     rig.run(10_000);

@@ -328,7 +328,7 @@ export class Rig {
   private arbitrate(vm: RigVm, claim: Claim): void {
     if (!vm.answers.permits) return;
     if (vm.node !== null) {
-      const permit = vm.node(claim.want);
+      const permit = vm.node(askedOf(claim));
       if (permit !== null) vm.pending.push(permitChanged(permit, claim));
       return;
     }
@@ -366,6 +366,11 @@ export class Rig {
       reply({ type: "DownscaleResult", ...answer, id: frame.id });
     }
   }
+}
+
+/** The most that a claim asks for: what is wanted, and a loan of CPU. */
+export function askedOf({ want, loanMilli }: Claim): Size {
+  return { ...want, milliCpu: Math.max(want.milliCpu, loanMilli) };
 }
 
 function permitChanged(permit: Size, { want, number: answers }: Claim): VmEvent {

@@ -12,7 +12,8 @@ type Command = (rest: string) => void;
 /** `node CPU MIB` of room, then `vm {spec}`: that one the commands after it are about. */
 export function agentStage(): Play {
   let rig = new Rig();
-  let vm = rig.add();
+  // Of another world: in this one, the node would keep room for a VM that nobody ever attaches.
+  let vm = new Rig().add();
   let startedAt = rig.now;
   let heard: string[] = [];
   let book = new StepBook();
@@ -32,7 +33,7 @@ export function agentStage(): Play {
       rig = new Rig();
       vm = addDeployed(rig, rest);
       vm.watch = (action) => {
-        heard.push(`${time(rig.now)} ${wordsOf(action)}`);
+        heard.push(`${time(rig.now)} ${actionWords(action)}`);
         book.done(action);
       };
       book = new StepBook();

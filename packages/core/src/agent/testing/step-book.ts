@@ -3,7 +3,7 @@
 // written anew can't hide that their order changed.
 import { type Size } from "@selfscale/protocol";
 import { type VmAction, type VmEvent } from "../types.ts";
-import { MIB, type Frame } from "./rig.ts";
+import { askedOf, MIB, type Frame } from "./rig.ts";
 
 const ANSWERS: Readonly<Record<string, string>> = {
   "consent-given": "agreed",
@@ -47,7 +47,7 @@ export class StepBook {
   done(action: VmAction): void {
     switch (action.kind) {
       case "seek-permit":
-        this.#sought(action.claim.want, action.claim.held);
+        this.#sought(askedOf(action.claim), action.claim.held);
         return;
       case "set-memory":
         this.#steps.push(`memory ${(this.#base + action.requestedBytes) / MIB}`);
@@ -76,7 +76,7 @@ export class StepBook {
     }
   }
 
-  /** To the node: another wish, or less held. More is held as soon as it is told; that is no step. */
+  /** To the node: another wish, a loan included, or less held. More is held as soon as it is told; that is no step. */
   #sought(want: Size, held: Size): void {
     if (say(want) !== this.#want) this.#steps.push(`wants ${say(want)}`);
     const before = this.#held ?? held;
