@@ -5,7 +5,7 @@ import { HIGHEST_VERSION, type Bounds, type Size } from "@selfscale/protocol";
 import { DEPLOYED_LEGACY_CONFIG } from "../../legacy/defaults.ts";
 import { stepArbiter } from "../../node/arbiter.ts";
 import { initialArbiter, type ArbiterState } from "../../node/state.ts";
-import { type Capacity, type Claim } from "../../node/types.ts";
+import { type ArbiterEvent, type Capacity, type Claim } from "../../node/types.ts";
 import { stepVm, vmWakeAt } from "../machine.ts";
 import { AGENT_TIMERS } from "../timers.ts";
 import { type HypervisorFacts, type VmAction, type VmEvent, type VmSpec } from "../types.ts";
@@ -332,7 +332,16 @@ export class Rig {
       if (permit !== null) vm.pending.push(permitChanged(permit, claim));
       return;
     }
-    const event = { kind: "claimed", vm: vm.name, claim } as const;
+    this.stepNode({ kind: "claimed", vm: vm.name, claim });
+  }
+
+  /** The node has become larger or smaller. */
+  resizeNode(size: Size): void {
+    this.stepNode({ kind: "capacity-changed", capacity: { ...this.capacity, size } });
+    this.flush();
+  }
+
+  private stepNode(event: ArbiterEvent): void {
     const [arbiter, changes] = stepArbiter(this.arbiter, event, this.now);
     this.arbiter = arbiter;
     for (const { vm: name, ...change } of changes) {

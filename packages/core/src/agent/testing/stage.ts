@@ -23,6 +23,11 @@ export function agentStage(): Play {
       const [cpu, mib] = numbers(rest);
       rig = new Rig(size(cpu, mib));
     },
+    /** `node-size CPU MIB`: it has become larger or smaller. */
+    "node-size": (rest) => {
+      const [cpu, mib] = numbers(rest);
+      rig.resizeNode(size(cpu, mib));
+    },
     vm: (rest) => {
       vm = rig.add(json<Partial<VmSpec>>(rest));
       vm.watch = (action) => heard.push(`${time(rig.now)} ${actionWords(action)}`);
