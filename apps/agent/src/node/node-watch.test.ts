@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { memoryLog } from "../testing/fleet.ts";
 import { makeMachine, mountOf, type TestMachine } from "../testing/machine.ts";
 import { NodeWatch, type NodeReading } from "./node-watch.ts";
-import { GIVEN, sizeNode, reserveOf, type NodePlan } from "./plan.ts";
+import { GIVEN, sizeNode, type NodePlan } from "./plan.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

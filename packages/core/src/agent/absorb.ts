@@ -1,28 +1,19 @@
 // Records what an event taught us. Decides nothing: no move begins here.
-import { offeredRange, type Bounds, type Size } from "@selfscale/protocol";
-import { downscaleDenied, INITIAL_OVERRIDES, upscaleRequested } from "../legacy/overrides.ts";
+import { offeredRange, type Bounds } from "@selfscale/protocol";
 import { type LegacyMetrics } from "../legacy/types.ts";
+import { forgetLink, fromLink } from "./absorb-link.ts";
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import { least, most } from "../node/amounts.ts";
-import {
-  openLink,
-  receiveFrame,
-  tickLink,
-  type DownscaleAnswer,
-  type LinkNews,
-  type LinkStep,
-} from "./link.ts";
+import { openLink, receiveFrame, tickLink, type LinkNews } from "./link.ts";
 import { floorOrdered, pauseOrdered, withOrdersOf } from "./operator.ts";
-import { fellShort, paceOf, withPace } from "./pace.ts";
+import { fellShort } from "./pace.ts";
 import { inspect } from "./inspect.ts";
 import { LINK_DOWN } from "./link-state.ts";
-import { countLimited } from "./message-limits.ts";
 import { isReset, noteRunState } from "./run-state.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction, type VmEvent } from "./types.ts";
 import { noteAnswered, noteLooked } from "./told.ts";
-import { initialPace, initialVm, NOTHING_TOLD, type Resource, type VmState } from "./vm-state.ts";
-import { holdOf } from "./want.ts";
+import { initialPace, initialVm, NOTHING_TOLD, type VmState } from "./vm-state.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
 
@@ -250,198 +241,4 @@ function permitChanged(state: VmState, event: VmEvent & { kind: "permit-changed"
     actions.push(note("recalled", text, { ...recall }));
   }
   return [next, actions];
-}
-
-function fromLink(before: VmState, step: LinkStep, now: MonoMs): Result {
-  const buckets = step.link.kind === "down" ? before.buckets : step.link.buckets;
-  let state: VmState = { ...before, link: step.link, buckets };
-  const actions: VmAction[] = [...step.actions];
-  for (const news of step.news) {
-    const [next, more] = heard(state, news, now);
-    state = next;
-    actions.push(...more);
-  }
-  return [state, actions];
-}
-
-function heard(state: VmState, news: LinkNews, now: MonoMs): Result {
-  switch (news.kind) {
-    case "link-ready":
-      return [
-        { ...forgetLink(state), monitorMemBytes: news.memBytes, linkProblem: null },
-        [note("link-up", `The monitor speaks version ${news.version}.`, { version: news.version })],
-      ];
-    case "link-lost":
-      return [
-        { ...forgetLink(state), linkProblem: news.problem },
-        [note("link-down", `${news.problem}; the size is held.`)],
-      ];
-    case "scale-requested":
-      return scaleRequested(state, news, now);
-    case "upscale-requested": {
-      const using = state.facts === null ? null : actualOf(state.facts);
-      // Who names sizes is asked about sizes; running out still means that nothing is taken (obstacle.ts).
-      const isOfVersion1 = state.link.kind === "up" && state.link.version === 1;
-      if (using === null || !isOfVersion1) return [state, []];
-      const overrides = upscaleRequested(state.overrides, using, now);
-      return [{ ...state, overrides }, [note("upscale-requested", "The monitor is running out.")]];
-    }
-    case "downscale-answered":
-      return downscaleAnswered(state, news, now);
-    case "nonsense":
-      return [state, [warning("peer-mistake", news.problem)]];
-    case "limited": {
-      const limited = countLimited(state.limited, news.what);
-      const text = `Too much ${news.what} from the monitor; what is above the limit is not acted on.`;
-      const say = news.isNews ? [warning("messages-limited", text, { what: news.what })] : [];
-      return [{ ...state, limited }, say];
-    }
-    default:
-      return news satisfies never;
-  }
-}
-
-/** Everything that was true of the connection only; what the guest uses by advice too. */
-function forgetLink(state: VmState): VmState {
-  return {
-    ...state,
-    advisedMilli: null,
-    identity: "unknown",
-    monitorMemBytes: null,
-    level: null,
-    answerDue: null,
-    metrics: null,
-    overrides: INITIAL_OVERRIDES,
-    blind: null,
-    notified: null,
-    reported: null,
-  };
-}
-
-function scaleRequested(
-  state: VmState,
-  news: LinkNews & { kind: "scale-requested" },
-  now: MonoMs,
-): Result {
-  const { target, reason, floor, ageMs } = news.wish;
-  const actions: VmAction[] = [];
-  if (target.milliCpu === null || target.memBytes === null) {
-    const what = target.milliCpu === null ? "CPU" : "memory";
-    actions.push(warning("wish-refused", `The monitor named a ${what} size that no VM can have.`));
-  }
-  const isRefused = target.milliCpu === null && target.memBytes === null;
-  const before = state.level?.size ?? (state.facts === null ? null : holdOf(state, state.facts));
-  const isHalf = target.milliCpu === null || target.memBytes === null;
-  if (isRefused || (isHalf && before === null)) {
-    return [{ ...state, answerDue: news.wish }, actions];
-  }
-  // A refused resource leaves its level as it was; without one, the VM keeps what it holds.
-  const size: Size = {
-    milliCpu: target.milliCpu ?? before?.milliCpu ?? 0,
-    memBytes: target.memBytes ?? before?.memBytes ?? 0,
-  };
-  return [
-    { ...state, level: { size, reason, floor, at: now, ageMs }, answerDue: news.wish },
-    actions,
-  ];
-}
-
-function downscaleAnswered(
-  before: VmState,
-  news: LinkNews & { kind: "downscale-answered" },
-  now: MonoMs,
-): Result {
-  const { ask, answer } = news;
-  const state = answer.kind === "agreed" ? owesNews(before, ask) : before;
-  const { memory, cpu } = state;
-  if (memory.kind === "asking" && memory.ask === ask) {
-    const what = `memory ${sayMem(memory.toBytes)}`;
-    if (answer.kind === "agreed") {
-      const agreed = { kind: "agreed", ask, toBytes: memory.toBytes, since: now } as const;
-      return [{ ...state, memory: agreed }, [sayAgreed(what, ask)]];
-    }
-    const lowest = memory.isLowest ? null : lowestOf(answer);
-    const denied = wanted(state, { memBytes: memory.toBytes });
-    const { problem, say } = sayRefused(what, ask, answer);
-    const refused = deny(state, answer, denied, now);
-    const idle: VmState = { ...refused, memory: { kind: "idle" } };
-    return [refusedShrink(idle, "memory", problem, lowest?.memBytes ?? null, now), [say]];
-  }
-  if (cpu.kind === "asking" && cpu.ask === ask) {
-    const what = sayCpu(cpu.toMilli);
-    if (answer.kind === "agreed") {
-      const agreed = { kind: "agreed", ask, toMilli: cpu.toMilli, since: now } as const;
-      return [{ ...state, cpu: agreed }, [sayAgreed(what, ask)]];
-    }
-    const lowest = cpu.isLowest ? null : lowestOf(answer);
-    const denied = wanted(state, { milliCpu: cpu.toMilli });
-    const { problem, say } = sayRefused(what, ask, answer);
-    const refused = deny(state, answer, denied, now);
-    const idle: VmState = { ...refused, cpu: { kind: "idle" } };
-    return [refusedShrink(idle, "cpu", problem, lowest?.milliCpu ?? null, now), [say]];
-  }
-  return [state, []]; // the question no longer stands
-}
-
-function refusedShrink(
-  state: VmState,
-  resource: Resource,
-  problem: string,
-  lowest: number | null,
-  now: MonoMs,
-): VmState {
-  const short = fellShort(state, resource, "shrink", problem, now);
-  const pace = paceOf(short, resource);
-  return withPace(short, resource, { ...pace, shrink: { ...pace.shrink, lowest } });
-}
-
-/**
- * A version-1 monitor that agrees has made itself smaller. Whether it is to be told that it keeps its memory is seen at
- * the end of what it agreed to (report.ts), which may be now: the question may no longer stand. What it knows of memory
- * is nothing, until then.
- */
-function owesNews(state: VmState, ask: number): VmState {
-  const { link, notified, cpu } = state;
-  if (link.kind !== "up" || link.version !== 1 || notified === null) return state;
-  if (cpu.kind === "asking" && cpu.ask === ask) return state; // that question left memory as it is
-  return { ...state, notified: { ...notified, memBytes: 0 } };
-}
-
-/** What was asked for, with what is wanted anyway of the resource that was not asked about. */
-function wanted(state: VmState, asked: Partial<Size>): Size | null {
-  return state.want === null ? null : { ...state.want, ...asked };
-}
-
-/** The metrics-based algorithm keeps a unit more than was refused, for a while. */
-function deny(
-  state: VmState,
-  answer: DownscaleAnswer,
-  requested: Size | null,
-  now: MonoMs,
-): VmState {
-  if (answer.kind !== "refused" || requested === null || state.facts === null) return state;
-  const current = actualOf(state.facts);
-  return { ...state, overrides: downscaleDenied(state.overrides, current, requested, now) };
-}
-
-function lowestOf(answer: DownscaleAnswer): Size | null {
-  return answer.kind === "refused" ? answer.lowest : null;
-}
-
-function sayAgreed(what: string, ask: number): VmAction {
-  return note("consent-given", `The monitor agreed to ${what}.`, { ask });
-}
-
-function sayRefused(
-  what: string,
-  ask: number,
-  answer: DownscaleAnswer,
-): { problem: string; say: VmAction } {
-  if (answer.kind === "refused") {
-    const problem = `the monitor refused ${what}: ${answer.status}`;
-    return { problem, say: note("consent-refused", problem, { ask }) };
-  }
-  const why = answer.kind === "failed" ? answer.problem : "";
-  const problem = `the monitor did not answer for ${what}: ${why}`;
-  return { problem, say: note("consent-failed", problem, { ask }) };
 }

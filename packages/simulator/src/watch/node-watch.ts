@@ -167,7 +167,7 @@ export class NodeWatch {
     for (const [one, sharer] of sharers.entries()) {
       const book = this.#books[one];
       const share = shares[one] ?? 0;
-      if (book?.claim == null) continue;
+      if (book === undefined || book.claim === null) continue;
       const { held, want, loanMilli } = book.claim;
       const loan = of === "milliCpu" ? loanMilli : 0;
       const most = Math.max(share + sharer.step, held[of], loan, sharer.counted);
