@@ -21,4 +21,16 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     seed: 1199,
     found: "nothing in core: a watcher counted a QEMU that nobody could have read yet",
   },
+  {
+    seed: 37,
+    found: "nothing in core: the simulated operator changed a minimum and told only the VM",
+  },
+  {
+    seed: 426,
+    found: "nothing in core: a watcher gave a tie between a coarse and a fine grid to one",
+  },
+  {
+    seed: 564,
+    found: "nothing in core: a watcher asked who was at its share for what a third one kept",
+  },
 ];

@@ -1,5 +1,5 @@
 // What the operator's file says of the node's VMs.
-import { DEPLOYED_LEGACY_CONFIG, type VmSpec } from "@selfscale/core";
+import { DEPLOYED_LEGACY_CONFIG, type Member, type VmSpec } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import { type Seat } from "./seat.ts";
 
@@ -16,6 +16,11 @@ export function specOf(seat: Seat): VmSpec {
     protocolMax: seat.agentMax,
     legacy: DEPLOYED_LEGACY_CONFIG,
   };
+}
+
+/** The VM as the node sees it. */
+export function memberOf({ index, bounds, plan: { weight, priority } }: Seat): Member {
+  return { name: nameOf(index), ...bounds, weight, priority };
 }
 
 /** Whether all of them can boot together. */

@@ -8,17 +8,16 @@ import {
   type VmAction,
   type VmEvent,
 } from "@selfscale/core";
-import { type Size } from "@selfscale/protocol";
 import { AgentProcess, type NodeWitness, type VmOptions } from "./agent/agent-process.ts";
 import { type AgentWitness } from "./agent/vm-agent.ts";
-import { capacityOf } from "./capacity.ts";
+import { capacityOf, roomFor, takenBy, toldBy } from "./capacity.ts";
 import { Clock } from "./clock.ts";
 import { beginFault, endFault } from "./deeds.ts";
 import { Digest } from "./digest.ts";
 import { problemOf, type Outcome, type Problem, type RunOptions } from "./outcome.ts";
 import { Random } from "./random.ts";
 import { boundsOf, Seat } from "./seat.ts";
-import { haveRoom, specOf } from "./operator-file.ts";
+import { haveRoom, memberOf, specOf } from "./operator-file.ts";
 import { type Fault } from "./story/faults.ts";
 import { type Story } from "./story/story.ts";
 import { MIB } from "./units.ts";
@@ -127,14 +126,6 @@ export class World {
     judgeEndings(endings, this.#capacity);
   }
 
-  /** What the node has for its VMs, their overhead taken off. */
-  #room(): Size {
-    const { size, reserve, overheadPerVmBytes } = this.#capacity;
-    const overhead = { milliCpu: 0, memBytes: overheadPerVmBytes * this.#seats.length };
-    const left = (of: keyof Size) => size[of] - reserve[of] - overhead[of];
-    return { milliCpu: left("milliCpu"), memBytes: left("memBytes") };
-  }
-
   #plan(fault: Fault, endAt: number): void {
     const seat = this.#seats[fault.vm];
     if (seat === undefined) return;
@@ -172,10 +163,7 @@ export class World {
     if (this.#crashes > 0 || this.#agent !== null) return;
     this.#agents += 1;
     const specs = this.#seats.map((seat) => specOf(seat));
-    const watched = this.#seats.map(({ index, bounds, plan: { weight, priority } }) => {
-      return { name: nameOf(index), bounds, weight, priority };
-    });
-    this.#nodeWatch = new NodeWatch(this.#capacity, watched);
+    this.#nodeWatch = new NodeWatch(this.#capacity, this.#seats.map(memberOf));
     this.#sizeWatches = specs.map((spec, vm) => new SizeWatch(vm, spec, this.#timers, SLICE_BYTES));
     const vms = this.#seats.map((seat, vm): VmOptions => {
       seat.book = null;
@@ -247,12 +235,12 @@ export class World {
     const bounds = boundsOf(seat.plan, seat.shares);
     // An operator's file whose minimums do not fit the node is refused.
     const others = this.#seats.filter((one) => one !== seat).map((one) => one.bounds.min);
-    const fits = haveRoom([bounds.min, ...others], this.#room());
+    const fits = haveRoom([bounds.min, ...others], roomFor(this.#seats.length, this.#capacity));
     if (!fits && seat.shares.least > 0) return;
     seat.bounds = bounds;
     const watch = this.#sizeWatches[seat.index];
     if (watch !== undefined) watch.bounds = seat.bounds;
-    this.#agent?.vms[seat.index]?.tell({ kind: "bounds-changed", bounds: seat.bounds });
+    this.#agent?.rebound(seat.index, this.#seats.map(memberOf), seat.bounds);
   }
 
   /** The node changes under the agent, or while it is started anew. */
@@ -359,19 +347,9 @@ export class World {
   #tells(seat: Seat, watch: SizeWatch, action: Extract<VmAction, { attempt: number }>): void {
     this.#counts.commands += 1;
     seat.tally.told += 1;
-    const truth = this.#seats.map(({ machine }): Size | null => {
-      if (!machine.isThere) return null;
-      const requested = machine.plan.baseMib * MIB + machine.requestedBytes;
-      const memBytes = Math.max(machine.memBytes, requested);
-      return { milliCpu: machine.milliCpu, memBytes };
-    });
-    const isMemory = action.kind === "set-memory";
-    const cpu = action.kind === "set-quota" ? action.milliCpu : 0;
-    const plugged = action.kind === "plug-cpu" && !seat.plan.hasQuota ? action.vcpus * 1000 : cpu;
-    const to = isMemory ? seat.plan.baseMib * MIB + action.requestedBytes : plugged;
-    const of = isMemory ? "memBytes" : "milliCpu";
+    const { of, to } = toldBy(seat, action);
     const held = watch.mostHeld(seat.machine.facts(this.clock.now))[of];
-    if (to > held) this.#nodeWatch?.grows(seat.index, of, to, truth);
+    if (to > held) this.#nodeWatch?.grows(seat.index, of, to, this.#seats.map(takenBy));
   }
 
   #nodeWitness(): NodeWitness {
@@ -405,8 +383,4 @@ export class World {
     this.#digest.add(`${at} ${vm} ${line}\n`);
     this.#options.listen?.(at, vm, line);
   }
-}
-
-function nameOf(index: number): string {
-  return `vm-${index + 1}`;
 }

@@ -8,6 +8,7 @@ import {
   type Member,
   type PermitChange,
 } from "@selfscale/core";
+import { type Bounds } from "@selfscale/protocol";
 import { type Clock } from "../clock.ts";
 import { VmAgent, type VmAgentOptions } from "./vm-agent.ts";
 
@@ -63,6 +64,12 @@ export class AgentProcess {
   /** The node is another one now, and nothing is restarted for it. */
   resize(capacity: Capacity): void {
     this.#arbitrate({ kind: "capacity-changed", capacity });
+  }
+
+  /** The operator's file says something else of one VM: the node learns it first, then the VM. */
+  rebound(vm: number, members: readonly Member[], bounds: Bounds): void {
+    this.#arbitrate({ kind: "members-changed", members });
+    this.vms[vm]?.tell({ kind: "bounds-changed", bounds });
   }
 
   /** Answered at once; each VM hears of it after what it is doing. */

@@ -5,6 +5,7 @@ import { type Bounds, type Size } from "@selfscale/protocol";
 import { type VmPlan } from "../story/story.ts";
 import { MIB, mib } from "../units.ts";
 import { Broken } from "./broken.ts";
+import { fairShares } from "./fair-shares.ts";
 
 const CELL_BYTES = 128 * MIB;
 const NOTHING: Size = { milliCpu: 0, memBytes: 0 };
@@ -64,7 +65,7 @@ export function judgeEndings(endings: readonly Ending[], capacity: Capacity): vo
     if (ending.wish !== null && ending.wishedForMs >= CONVERGE_MS) judgeMet(vm, ending, fit, node);
     if (!node.isFull.memBytes && !node.isFull.milliCpu) judgeFed(vm, ending);
   }
-  judgeEnvy(all);
+  judgeEnvy(all, sharesOf(all, capacity));
 }
 
 /** What the node has for its VMs' comfort. */
@@ -158,11 +159,27 @@ function judgeMet(vm: number, ending: Ending, fit: Size, { isFull, free, strande
     hold(onlineCpus <= Math.ceil(fit.milliCpu / 1000), vm, `uses ${onlineCpus} CPUs: ${tellCpu}`);
 }
 
+/** Everybody's share of the memory, by what is wished; what is wanted by metrics is what it has. */
+function sharesOf(all: readonly Fitted[], capacity: Capacity): number[] {
+  const sharers = all.map(({ ending, fit }) => ({
+    weight: ending.plan.weight,
+    priority: ending.plan.priority,
+    min: fitOf({ ...ending, wish: NOTHING }).memBytes,
+    urgent: ending.isUrgent ? fit.memBytes : 0,
+    want: fit.memBytes,
+    counted: ending.truth.memBytes,
+    step: Math.max(CELL_BYTES, ending.plan.blockMib * MIB),
+  }));
+  const kept = capacity.emergency.memBytes;
+  return fairShares(sharers, comfortOf(capacity, all.length).memBytes + kept, kept);
+}
+
 /**
  * Rule 4 at the end: of two that stand still, nobody is below its wish while another of its priority, or a lower one, holds
- * more of it for its weight by comfort, unless that one's monitor does not agree to give it back.
+ * more of it for its weight by comfort and more than its share, unless that one's monitor does not agree to give it back.
+ * Who is at its share is not asked for what a third one, who does not agree, has too much.
  */
-function judgeEnvy(all: readonly Fitted[]): void {
+function judgeEnvy(all: readonly Fitted[], shares: readonly number[]): void {
   const isSettled = ({ ending }: Fitted) =>
     ending.wish !== null && ending.wishedForMs >= CONVERGE_MS && ending.quiet.isStill;
   for (const [vm, one] of all.entries()) {
@@ -177,6 +194,7 @@ function judgeEnvy(all: readonly Fitted[]): void {
       const has = one.ending.truth.memBytes + Math.max(CELL_BYTES, one.ending.plan.blockMib * MIB);
       const isEnvious =
         has < one.fit.memBytes &&
+        truth.memBytes - step > (shares[index] ?? 0) &&
         spare > 0 &&
         (isHigher || has / one.ending.plan.weight < (truth.memBytes - step) / plan.weight);
       const what = `vm-${index + 1} has ${mib(truth.memBytes)} MiB by weight ${plan.weight}`;

@@ -1,29 +1,32 @@
 // Invariants 2 and 10 from outside: what the node's VMs hold and were promised, added up by own books and by what QEMU
 // shows; and whether it is divided by the rules of docs/sharing.md, by an arithmetic of its own.
-import { type ArbiterEvent, type Capacity, type Claim, type PermitChange } from "@selfscale/core";
-import { type Bounds, type Size } from "@selfscale/protocol";
+import {
+  type ArbiterEvent,
+  type Capacity,
+  type Claim,
+  type Member,
+  type PermitChange,
+} from "@selfscale/core";
+import { type Size } from "@selfscale/protocol";
 import { mib } from "../units.ts";
 import { Broken } from "./broken.ts";
 import { fairShares, type Sharer } from "./fair-shares.ts";
-import { Promises } from "./promises.ts";
+import { each, Promises } from "./promises.ts";
 
 const RESOURCES = ["milliCpu", "memBytes"] as const;
 type Resource = (typeof RESOURCES)[number];
 
-export type WatchedVm = Readonly<{
-  name: string;
-  bounds: Bounds;
-  weight: number;
-  priority: number;
-}>;
-
 type Book = {
-  readonly vm: WatchedVm;
+  vm: Member;
   readonly promises: Promises;
   /** null: it does not run, or nobody has looked. */
   claim: Claim | null;
   /** Nobody has looked since the agent began. */
   isUnknown: boolean;
+  /** The least it can be brought to: its own word while it runs, else the operator's, or what the last QEMU needed. */
+  min: Size;
+  /** What is kept of the node for that: a minimum that was raised waits for room. */
+  kept: Size;
   permit: Size;
   recall: Size | null;
   /** Growth that was told and not answered yet. */
@@ -36,14 +39,16 @@ export class NodeWatch {
   /** Resources of which more is held than was ever asked for. */
   readonly #found = new Set<Resource>();
 
-  constructor(capacity: Capacity, vms: readonly WatchedVm[]) {
+  constructor(capacity: Capacity, vms: readonly Member[]) {
     this.#capacity = capacity;
     this.#books = vms.map((vm) => ({
       vm,
       promises: new Promises(),
       claim: null,
       isUnknown: true,
-      permit: vm.bounds.min,
+      min: vm.min,
+      kept: vm.min,
+      permit: vm.min,
       recall: null,
       told: { milliCpu: 0, memBytes: 0 },
     }));
@@ -92,6 +97,7 @@ export class NodeWatch {
       }
       this.#judgeShares(of, raised.has(of));
     }
+    this.#keepMinimums();
   }
 
   /** A VM is about to be told to grow. `truth`: what each holds now by QEMU; null: it does not run. */
@@ -101,7 +107,7 @@ export class NodeWatch {
     const held = (one: number): number => {
       const book = this.#books[one];
       if (book === undefined) return 0;
-      const kept = book.vm.bounds.min[of];
+      const kept = book.kept[of];
       const now = book.claim === null ? kept : (truth[one]?.[of] ?? kept);
       return Math.max(now, book.told[of]);
     };
@@ -114,6 +120,8 @@ export class NodeWatch {
     for (const one of this.#books.keys()) sum += one === vm ? to : held(one);
     own.told[of] = to;
     if (sum <= this.#usable(of)) return;
+    // Room for its minimum was kept for it all the time: what is too much is what others hold.
+    if (to <= own.kept[of]) return;
     // More was found than was kept for it: what was promised before is taken back, and that word is on its way.
     if (this.#found.has(of) && own.promises.isToldLess(of, to)) return;
     throw new Broken(
@@ -129,6 +137,7 @@ export class NodeWatch {
       // What was promised on the larger node is taken back, as far as it is not held.
       for (const of of RESOURCES) this.#found.add(of);
     }
+    if (event.kind === "members-changed") this.#rebound(event.members);
     if (event.kind !== "claimed" && event.kind !== "left") return;
     const index = this.#books.findIndex(({ vm }) => vm.name === event.vm);
     const book = this.#books[index];
@@ -136,22 +145,47 @@ export class NodeWatch {
     book.isUnknown = false;
     if (event.kind === "left") {
       // What boots in its place is found when it is read.
+      const needed = book.claim?.min ?? book.min;
+      if (book.claim !== null) needs(book, each(Math.max, needed, book.vm.min));
       book.claim = null;
       book.promises.lost();
-      book.permit = book.vm.bounds.min;
+      book.permit = book.min;
       book.recall = null;
       return;
     }
     book.claim = event.claim;
+    needs(book, event.claim.min);
     if (book.promises.claims(event.claim)) {
       throw new Broken(2, index, "a VM says that it gave up a permit which it has");
     }
   }
 
   /** Own books of one VM: what it holds, may grow to, or may hold where nobody has looked. */
-  #counted({ vm, claim, promises, isUnknown }: Book, of: Resource): number {
-    if (isUnknown) return vm.bounds.max[of];
-    return Math.max(vm.bounds.min[of], claim?.held[of] ?? 0, promises.most(of));
+  #counted({ vm, claim, kept, promises, isUnknown }: Book, of: Resource): number {
+    if (isUnknown) return Math.max(kept[of], vm.max[of]);
+    return Math.max(kept[of], claim?.held[of] ?? 0, promises.most(of));
+  }
+
+  /** The operator's word counts for who does not speak for itself. */
+  #rebound(members: readonly Member[]): void {
+    for (const member of members) {
+      const book = this.#books.find(({ vm }) => vm.name === member.name);
+      if (book === undefined) continue;
+      const isOther = RESOURCES.some((of) => book.vm.min[of] !== member.min[of]);
+      // What it may have grown to before nobody has looked is not less for that.
+      const max = book.isUnknown ? each(Math.max, book.vm.max, member.max) : member.max;
+      book.vm = { ...member, max };
+      if (book.claim === null && isOther) needs(book, member.min);
+    }
+  }
+
+  /** Minimums that were raised are kept as soon as there is room for all of them. */
+  #keepMinimums(): void {
+    for (const of of RESOURCES) {
+      const counted = this.#sum((book) => Math.max(this.#counted(book, of), book.min[of]));
+      if (this.#overhead(of) + counted > this.#usable(of)) continue;
+      for (const book of this.#books) book.kept = { ...book.kept, [of]: book.min[of] };
+    }
   }
 
   /** Rules 3, 4 and 5, where everybody has been looked at. */
@@ -161,8 +195,10 @@ export class NodeWatch {
     const room = this.#usable(of) - this.#overhead(of);
     const shares = fairShares(sharers, room, this.#capacity.emergency[of]);
     const isOver = this.#sum((book) => this.#counted(book, of)) > room;
+    // A step of a coarse grid goes to one of two that are alike, and moves the others by as much.
+    const grain = Math.max(...sharers.map(({ step }) => step));
     const waits = sharers.map(
-      ({ step }, one) => (this.#books[one]?.permit[of] ?? 0) < (shares[one] ?? 0) - step,
+      (_, one) => (this.#books[one]?.permit[of] ?? 0) < (shares[one] ?? 0) - grain,
     );
     for (const [one, sharer] of sharers.entries()) {
       const book = this.#books[one];
@@ -170,18 +206,18 @@ export class NodeWatch {
       if (book === undefined || book.claim === null) continue;
       const { held, want, loanMilli } = book.claim;
       const loan = of === "milliCpu" ? loanMilli : 0;
-      const most = Math.max(share + sharer.step, held[of], loan, sharer.counted);
+      const most = Math.max(share + grain, held[of], loan, sharer.counted);
       if (isRaised && book.permit[of] > most) {
         const what = `permitted ${say(of, book.permit[of])}, its share is ${say(of, share)}`;
         throw new Broken(10, one, what);
       }
       const asked = book.recall === null ? want[of] : book.recall[of];
       const least = Math.max(sharer.min, Math.min(sharer.urgent, held[of]));
-      if (asked < want[of] && (asked < least || asked < share - sharer.step)) {
+      if (asked < want[of] && (asked < least || asked < share - grain)) {
         const what = `asked back down to ${say(of, asked)}, its share is ${say(of, share)}`;
         throw new Broken(10, one, what);
       }
-      const isOwing = Math.min(held[of], want[of]) > share + sharer.step;
+      const isOwing = Math.min(held[of], want[of]) > share + grain;
       const isDue = isOver || waits.some((isWaiting, other) => isWaiting && other !== one);
       if (isOwing && isDue && asked >= want[of] && this.#capacity.brake === null) {
         const what = `holds ${say(of, held[of])}, its share is ${say(of, share)}, and is not asked`;
@@ -192,7 +228,7 @@ export class NodeWatch {
 
   #sharer(book: Book, of: Resource): Sharer {
     const { vm, claim } = book;
-    const min = claim?.min[of] ?? vm.bounds.min[of];
+    const min = book.min[of];
     return {
       weight: vm.weight,
       priority: vm.priority,
@@ -217,6 +253,12 @@ export class NodeWatch {
     const factor = of === "memBytes" ? overcommit.mem : overcommit.cpu;
     return Math.floor(size[of] * factor) - reserve[of];
   }
+}
+
+/** It needs this from now on; less is kept for it at once, more when there is room. */
+function needs(book: Book, min: Size): void {
+  book.min = min;
+  book.kept = each(Math.min, book.kept, min);
 }
 
 function say(of: Resource, amount: number): string {

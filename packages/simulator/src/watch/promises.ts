@@ -59,6 +59,6 @@ export class Promises {
   }
 }
 
-function each(how: (a: number, b: number) => number, a: Size, b: Size): Size {
+export function each(how: (a: number, b: number) => number, a: Size, b: Size): Size {
   return { milliCpu: how(a.milliCpu, b.milliCpu), memBytes: how(a.memBytes, b.memBytes) };
 }
