@@ -19,6 +19,7 @@ test("fills in what the smallest file leaves out", () => {
   expect(config.nodePlan).toEqual({
     milliCpu: 4000,
     memBytes: 3072 * MIB,
+    reserve: { milliCpu: 0, memBytes: null },
     place: { proc: "/proc", cgroup: null },
     brakes: {
       memoryPressurePercent: 10,
@@ -162,7 +163,8 @@ test("what is left out is detected, and found memory leaves the node its reserve
   fs.writeFileSync(path.join(folder, "meminfo"), "MemTotal:       4194304 kB\n");
   fs.writeFileSync(path.join(folder, "stat"), "cpu  9 9\ncpu0 4\ncpu1 5\nintr 7\n");
   const { node, nodePlan, nodeSize } = loadConfig(file, folder);
-  expect(node.size).toEqual({ milliCpu: 2000, memBytes: 3584 * MIB });
+  expect(node.size).toEqual({ milliCpu: 2000, memBytes: 4096 * MIB });
+  expect(node.reserve).toEqual({ milliCpu: 0, memBytes: 512 * MIB });
   expect(nodePlan).toMatchObject({ milliCpu: null, memBytes: null, brakes: null });
   expect(nodeSize.source).toEqual({
     cpu: "online CPUs of /proc/stat",

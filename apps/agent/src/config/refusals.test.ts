@@ -305,7 +305,7 @@ test.for([
   {
     meminfo: "MemTotal: 1048576 kB\n",
     problem:
-      "FILE:1: node.mem: missing, expected at least 768Mi: the VM's bounds.min is 512Mi and node.overheadPerVm makes 256Mi (1Gi by MemTotal of /proc/meminfo, 512Mi of it kept for the node)",
+      "FILE:1: node.mem: missing, expected at least 1280Mi: the VM's bounds.min is 512Mi, node.reserve.mem is 512Mi and node.overheadPerVm makes 256Mi (1Gi by MemTotal of /proc/meminfo)",
   },
   {
     meminfo: "",

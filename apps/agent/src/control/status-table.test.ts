@@ -1,7 +1,15 @@
+import { type Verdict } from "@selfscale/core";
 import { expect, test } from "vitest";
 import { startFleet, vmConfig } from "../testing/fleet.ts";
 import { statusTable } from "./status-table.ts";
 import { size } from "../testing/fleet.ts";
+
+const WAITS: Verdict = {
+  rule: "fair-share",
+  resource: "memory",
+  holders: [],
+  text: "Others hold it.",
+};
 
 test("shows what is known, aligned, and the problems below", () => {
   const { fleet } = startFleet([
@@ -22,6 +30,7 @@ test("shows what is known, aligned, and the problems below", () => {
     reason: "node-full",
     reasonSince: "2026-01-02T03:03:53.000Z",
     problems: [],
+    sharing: { ...first.sharing, position: 1, waitingForMs: 12_000, verdict: WAITS },
     link: { state: "up", version: 2, identity: "proven" },
     operator: {
       paused: { until: null },
@@ -32,8 +41,9 @@ test("shows what is known, aligned, and the problems below", () => {
     ...second,
     reasonSince: "2026-01-02T01:04:05.000Z",
     problems: ["QEMU is not there"],
+    sharing: { ...second.sharing, recall: size(1, 512) },
   };
-  const node = { ...status.node, held: size(2, 1792), isOvercommitted: true };
+  const node = { ...status.node, held: size(2, 1792), isOvercommitted: true, brake: "swapping" };
   const shown = { node, vms: [known, unknown] };
   const config = {
     file: "agent.yaml",
@@ -47,7 +57,10 @@ test("shows what is known, aligned, and the problems below", () => {
       "VM                   DESIRED    PERMIT        REQUESTED     ACTUAL        WHY        FOR   MODE                LINK   OPERATOR",
       "pg-with-a-long-name  2 / 1.5Gi  1.5 / 1280Mi  1.5 / 1280Mi  0.25 / 512Mi  node-full  12 s  compute-controlled  up v2  paused; at least 2 / 1Gi for 30 min",
       "pg-2                 -          -             -             -             stuck      2 h   held                down   -",
-      "node: 2 / 1792Mi held of 16 / 16Gi, 0 overhead per VM, overcommitted",
+      "node: 2 / 1792Mi held of 16 / 16Gi, 8 / 14080Mi free (16 / 16Gi less reserve and 0 overhead per VM), overcommitted",
+      "node: nothing grows for comfort: swapping",
+      "pg-with-a-long-name: waits, number 1, for 12 s: Others hold it.",
+      "pg-2: asked to come down to 1 / 512Mi, for others that wait",
       "config: what was read at 2026-01-02T00:00:00.000Z stays: agent.yaml:1: bad",
       "config: a restart of the agent is needed for socket",
       "pg-2: QEMU is not there",

@@ -225,7 +225,7 @@ test("a brake, and a node of another size, show at once", async () => {
   const page = await scrape(url);
   expect(valueOf(page, "selfscale_node_brake")).toBe(1);
   expect(valueOf(page, "selfscale_node_capacity_vcpus")).toBe(2);
-  expect(valueOf(page, "selfscale_node_capacity_bytes")).toBe(1536 * 1024 ** 2);
+  expect(valueOf(page, "selfscale_node_capacity_bytes")).toBe(2048 * 1024 ** 2);
   expect(valueOf(page, "selfscale_node_source_info", { cpu: "/a/cpu.max" })).toBe(1);
 });
 

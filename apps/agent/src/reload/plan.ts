@@ -6,6 +6,8 @@ export type ReloadPlan = Readonly<{
   ended: readonly string[];
   /** Loops that begin. `from`: the name under which this VM was known before; null: it is new. */
   begun: readonly Readonly<{ vm: VmConfig; from: string | null }>[];
+  /** Of those that end: VMs that are not configured any more. */
+  removed: readonly string[];
   /** For people: one line each, in the file's order. Empty when nothing changed. */
   changes: readonly string[];
   /** Keys that count only once the agent is started anew. */
@@ -46,9 +48,10 @@ export function planReload(before: AgentConfig, next: AgentConfig): ReloadPlan {
     ...next.vms.map(({ spec }) => spec.name),
     ...begun.map(({ from }) => from),
   ]);
-  for (const name of byName.keys()) if (!known.has(name)) changes.push(`${name}: removed`);
+  const removed = [...byName.keys()].filter((name) => !known.has(name));
+  for (const name of removed) changes.push(`${name}: removed`);
   const needRestart = changedKeys(boundOf(before), boundOf(next));
-  return { ended: [...ended], begun, changes, needRestart };
+  return { ended: [...ended], begun, removed, changes, needRestart };
 }
 
 /** What the agent binds once, when it starts. */

@@ -75,9 +75,15 @@ test("one VM is added, another removed without touching it, a third never hears 
     first.guest.monitor.connections.every((one) => one.ended() !== null),
   );
   expect(await first.requestedMib()).toBe(384);
+  expect(fleet.runner("vm-0")).toBeNull();
+  // It runs on, and what it holds is nobody else's.
+  const { node } = fleet.status();
+  expect(node.held).toEqual(size(2, 768));
+  expect(node.leaving).toMatchObject([{ vm: "vm-0", held: size(1, 512) }]);
+  first.qemu.kill("SIGKILL");
+  await until("its QEMU is missed", () => fleet.status().node.leaving.length === 0);
   expect(fleet.status().node.held).toEqual(size(1, 256));
   expect(second.guest.monitor.connections).toHaveLength(1);
-  expect(fleet.runner("vm-0")).toBeNull();
 });
 
 test("a changed address restarts that VM's loop only; what it held stays claimed meanwhile", async () => {
@@ -157,7 +163,13 @@ test("a bad file changes nothing and is said; a good one is", () => {
   const { file } = writeConfig(GOOD);
   const { log, lines } = memoryLog();
   const applied: AgentConfig[] = [];
-  const plan: ReloadPlan = { ended: [], begun: [], changes: ["x"], needRestart: ["socket"] };
+  const plan: ReloadPlan = {
+    ended: [],
+    begun: [],
+    removed: [],
+    changes: ["x"],
+    needRestart: ["socket"],
+  };
   const apply = (config: AgentConfig) => {
     applied.push(config);
     return plan;

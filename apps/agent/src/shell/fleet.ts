@@ -20,6 +20,7 @@ import { type Log } from "../log.ts";
 import { type NodeReading } from "../node/node-watch.ts";
 import { reserveOf } from "../node/plan.ts";
 import { planReload, type ReloadPlan } from "../reload/plan.ts";
+import { Departures } from "./departures.ts";
 import { NO_OBSERVER, type Observer } from "./observer.ts";
 import { type ShellTimers } from "./timers.ts";
 import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
@@ -70,6 +71,7 @@ export class Fleet {
   #isOvercommitted = false;
   /** Over when every loop that was taken out has let go of its VM. */
   #leaving: Promise<unknown> = Promise.resolve();
+  readonly #departures: Departures;
 
   constructor(options: FleetOptions) {
     const { config, log, now = () => performance.now() } = options;
@@ -79,6 +81,10 @@ export class Fleet {
     this.#now = now;
     this.#node = { ...config.nodeSize, brake: null };
     this.#shellTimers = { ...config.shellTimers };
+    this.#departures = new Departures({
+      everyMs: config.shellTimers.capacityEveryMs,
+      onGone: (vm) => this.#arbitrate({ kind: "left", vm }),
+    });
     this.#arbiter = initialArbiter(config.node, membersOf(config.vms));
     this.#runners = new Map(config.vms.map((vm) => [vm.spec.name, this.#newRunner(vm, null)]));
   }
@@ -89,6 +95,7 @@ export class Fleet {
 
   /** Takes at most the `stopMs` of the configuration, and a little to close sockets. */
   async stop(): Promise<void> {
+    this.#departures.stop();
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
     await this.#leaving;
   }
@@ -143,6 +150,7 @@ export class Fleet {
    */
   reload(next: AgentConfig): ReloadPlan {
     const plan = planReload(this.#config, next);
+    const { vms } = this.#config;
     const before = this.#runners;
     this.#config = next;
     Object.assign(this.#shellTimers, next.shellTimers);
@@ -165,8 +173,10 @@ export class Fleet {
     this.#arbitrate({ kind: "members-changed", members: renamed });
     const ended = plan.ended.flatMap((name) => before.get(name) ?? []);
     this.#leaving = Promise.all([this.#leaving, ...ended.map((runner) => runner.stop())]);
+    this.#depart(vms.filter(({ spec }) => plan.removed.includes(spec.name)));
     for (const vm of next.vms) {
       const { name } = vm.spec;
+      this.#departures.forget(name);
       const runner = this.#runners.get(name);
       if (begun.has(name)) runner?.start(this.#leaving);
       else runner?.reconfigure({ vm, timers: next.timers, sliceBytes: next.sliceBytes });
@@ -174,6 +184,16 @@ export class Fleet {
       runner?.setJournalLimit(journalShare(next.vms.length));
     }
     return plan;
+  }
+
+  /** Their loops end; what they hold counts until their QEMUs do. */
+  #depart(removed: readonly VmConfig[]): void {
+    const leaving = this.#leaving.then(() => {
+      for (const { spec, qmp } of removed) {
+        if (!this.#runners.has(spec.name)) this.#departures.watch(spec.name, qmp);
+      }
+    });
+    this.#leaving = leaving;
   }
 
   #newRunner(vm: VmConfig, before: VmRunner | null): VmRunner {
