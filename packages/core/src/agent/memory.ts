@@ -7,7 +7,7 @@ import { ask, hasOpenQuestion } from "./ask.ts";
 import { began, budgetWakeAt, mayGrow, mayTurn } from "./budget.ts";
 import { takeObstacle } from "./obstacle.ts";
 import { fellShort, mayRetry, retryWakeAt, wentWell } from "./pace.ts";
-import { aimOf, targetOf } from "./target.ts";
+import { aimOf, askedMemOf, targetOf } from "./target.ts";
 import { type HypervisorFacts, type MemoryDevice, type MonoMs, type VmAction } from "./types.ts";
 import { mayResize, type MemoryMove, type VmState } from "./vm-state.ts";
 
@@ -318,7 +318,8 @@ function askForSlice(state: VmState, facts: HypervisorFacts, target: number, now
   if (state.told.memory.length > 0) return [state, []]; // and nothing else on its way
   const grid = gridOf(facts, state.spec.hasQuota);
   const actual = actualOf(facts);
-  const slice = Math.max(target, memCellUp(actual.memBytes - state.sliceBytes, grid));
+  const goal = askedMemOf(state, target, actual.memBytes);
+  const slice = Math.max(goal, memCellUp(actual.memBytes - state.sliceBytes, grid));
   const { shrink } = memoryPace;
   const lowest = shrink.lowest === null ? 0 : memCellUp(shrink.lowest, grid);
   // A monitor that refuses even what it offered is not asked again before the pause is over.

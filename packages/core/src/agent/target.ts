@@ -38,6 +38,15 @@ export function targetOf(state: VmState): Size | null {
   };
 }
 
+/**
+ * How far down memory is asked for next. Who refused what the node asks back may still give what it does not want itself, and is asked for
+ * that until a shrink went well.
+ */
+export function askedMemOf({ memoryPace, want }: VmState, target: number, has: number): number {
+  const wanted = want?.memBytes ?? target;
+  return memoryPace.shrink.failures > 0 && wanted < has ? Math.max(target, wanted) : target;
+}
+
 /** Why nothing may be taken from this VM now; null when it may be asked. */
 export function shrinkObstacle(state: VmState): string | null {
   if (state.operatorPaused !== null) return "the operator holds the size";

@@ -135,7 +135,7 @@ function wantOf(
   const atLeastOrdered = (size: Size) =>
     ordered === null ? size : larger(size, clampToBounds(ordered, bounds, grid));
   if (asked === null) return atLeastOrdered(kept);
-  const fit = clampToBounds(asked, bounds, grid);
+  const fit = unrounded(asked, hold, kept, clampToBounds(asked, bounds, grid));
   return atLeastOrdered(mayFall(state, legacy, now) ? fit : larger(fit, kept));
 }
 
@@ -221,6 +221,12 @@ function cutToBounds(size: Size, bounds: { min: Size; max: Size }): Size {
     milliCpu: cut(size.milliCpu, bounds.min.milliCpu, bounds.max.milliCpu),
     memBytes: cut(size.memBytes, bounds.min.memBytes, bounds.max.memBytes),
   };
+}
+
+/** What is held off the grid and named so (half a wish leaves the other resource as it is) is not rounded up. */
+function unrounded(asked: Size, hold: Size, kept: Size, fit: Size): Size {
+  const of = (one: keyof Size) => (asked[one] === hold[one] ? kept[one] : fit[one]);
+  return { milliCpu: of("milliCpu"), memBytes: of("memBytes") };
 }
 
 function atLeast(wish: Size | null, floor: Size | null): Size | null {
