@@ -53,6 +53,18 @@ describe("one claim after the other", () => {
     expect(changes).toMatchObject([{ vm: "a", permit: size(4, 3), isNodeFull: true }]);
   });
 
+  test("a minimum that waits for room is asked back from who holds too much, whatever that one said meanwhile", () => {
+    const members = ["a", "b"].map((name) => member(name));
+    let full = initialArbiter(plainNode(size(4, 4)), members);
+    [full] = stepArbiter(full, { kind: "left", vm: "b" }, 0);
+    ({ after: full } = claim(full, "a", size(1, 3), size(1, 3), 1));
+    const raised = [member("a"), member("b", { min: size(0, 2) })];
+    [full] = stepArbiter(full, { kind: "members-changed", members: raised }, 2);
+    ({ after: full } = claim(full, "a", size(1, 2), size(1, 3), 3));
+    const { changes } = claim(full, "a", size(1, 3), size(1, 3), 4);
+    expect(changes).toMatchObject([{ vm: "a", recall: size(1, 2) }]);
+  });
+
   test("room that appears goes to who has least, in part if need be", () => {
     let full = node(plainNode(size(4, 4)));
     ({ after: full } = claim(full, "a", size(1, 3), size(1, 3), 0));

@@ -13,7 +13,7 @@ export type Sums = Readonly<{
   known: Size;
   /** The same, and what may be held where nobody has looked. */
   counted: Size;
-  /** How many wait for something, or are asked to give. */
+  /** How many wait for something, room for their minimum too, or are asked to give. */
   unsettled: number;
 }>;
 
@@ -71,6 +71,8 @@ function addTo(sums: Sums, account: Account, add: typeof plus, one: 1 | -1): Sum
   };
 }
 
-function isUnsettled({ waitingSince, recall }: Account): boolean {
-  return waitingSince !== null || recall !== null;
+function isUnsettled({ waitingSince, recall, secured, min }: Account): boolean {
+  // One that does not run says nothing, and its minimum may wait for room.
+  const isInsecure = secured.milliCpu < min.milliCpu || secured.memBytes < min.memBytes;
+  return waitingSince !== null || recall !== null || isInsecure;
 }
