@@ -172,19 +172,22 @@ export class NodeWatch {
       const book = this.#books.find(({ vm }) => vm.name === member.name);
       if (book === undefined) continue;
       const isOther = RESOURCES.some((of) => book.vm.min[of] !== member.min[of]);
-      // What it may have grown to before nobody has looked is not less for that.
-      const max = book.isUnknown ? each(Math.max, book.vm.max, member.max) : member.max;
+      // What it may have grown to before anybody looked is by the bounds of then.
+      const { max } = book.isUnknown ? book.vm : member;
       book.vm = { ...member, max };
       if (book.claim === null && isOther) needs(book, member.min);
     }
   }
 
-  /** Minimums that were raised are kept as soon as there is room for all of them. */
+  /** Minimums that were raised are kept out of what counts for the same VM anyway, or once there is room for all of them. */
   #keepMinimums(): void {
     for (const of of RESOURCES) {
       const counted = this.#sum((book) => Math.max(this.#counted(book, of), book.min[of]));
-      if (this.#overhead(of) + counted > this.#usable(of)) continue;
-      for (const book of this.#books) book.kept = { ...book.kept, [of]: book.min[of] };
+      const hasRoom = this.#overhead(of) + counted <= this.#usable(of);
+      for (const book of this.#books) {
+        const most = hasRoom ? Infinity : this.#counted(book, of);
+        book.kept = { ...book.kept, [of]: Math.min(book.min[of], most) };
+      }
     }
   }
 
