@@ -33,4 +33,12 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     seed: 564,
     found: "nothing in core: a watcher asked who was at its share for what a third one kept",
   },
+  {
+    seed: 74,
+    found: "questions about shrinking piled up, where a recall came and went with a level",
+  },
+  {
+    seed: 381,
+    found: "vCPUs that a QEMU had plugged without a quota stayed its minimum when it was gone",
+  },
 ];

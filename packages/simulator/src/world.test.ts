@@ -253,13 +253,26 @@ const SABOTAGES: readonly (readonly [number, string, Sabotage])[] = [
         }),
     },
   ],
+  [
+    10,
+    "nobody is asked back what is above its share",
+    { node: (changes) => changes.map((change) => ({ ...change, recall: null })) },
+  ],
+  [
+    10,
+    "somebody is asked back what is its own",
+    {
+      node: (changes) =>
+        changes.map((change) => ({ ...change, recall: { milliCpu: 0, memBytes: 0 } })),
+    },
+  ],
 ];
 
 /** So narrow that not everybody can have what it wants. */
 const NARROW: Story = { ...CALM, node: { ...CALM.node, mib: 3_000 } };
 
 test.for(SABOTAGES)("invariant %i is seen to break when %s", ([invariant, , sabotage]) => {
-  const story = invariant === 2 ? NARROW : CALM;
+  const story = invariant === 2 || invariant === 10 ? NARROW : CALM;
   expect(runWorld(story, { sabotage }).problem).toMatchObject({ invariant });
 });
 

@@ -729,4 +729,55 @@ describe("when things go wrong", () => {
     rig.run(20_000);
     expect(b.actual).toEqual(size(1, 2048));
   });
+
+  test("two VMs on one node: who came first is asked for what is above its share, and nothing swings", () => {
+    const rig = new Rig(size(4, 3072));
+    const [a, b] = [rig.add(), rig.add()];
+    for (const vm of [a, b]) {
+      rig.attach(vm);
+      rig.connect(vm);
+      rig.run(50);
+    }
+    rig.wish(a, 1, 2560);
+    rig.run(2_000);
+    expect(a.actual).toEqual(size(1, 2560));
+    rig.wish(b, 1, 2560);
+    rig.run(1_000);
+    expect(b.framesOf("ScaleResponse").at(-1)?.["content"]).not.toHaveProperty("etaMs");
+    expect(vmStatus(b.state).verdict).toMatchObject({
+      rule: "held-by-others",
+      resource: "memory",
+      holders: [{ vm: "vm-1", held: size(1, 2560), share: size(1, 1536) }],
+    });
+    expect(vmStatus(a.state).recall).toEqual(size(1, 1536));
+    rig.run(20_000);
+    expect([a.actual, b.actual]).toEqual([size(1, 1536), size(1, 1536)]);
+    expect(a.consents.length).toBeGreaterThan(0);
+    expect(vmStatus(a.state)).toMatchObject({ desired: size(1, 2560), recall: null });
+    expect(vmStatus(b.state).verdict?.rule).toBe("fair-share");
+    const told = [a.memoryCommands.length, b.memoryCommands.length];
+    rig.run(60_000);
+    expect([a.memoryCommands.length, b.memoryCommands.length]).toEqual(told);
+  });
+
+  test("a recall that is refused: the VM keeps it, and who waits is told by whom", () => {
+    const rig = new Rig(size(4, 3072));
+    const [a, b] = [rig.add(), rig.add()];
+    for (const vm of [a, b]) {
+      rig.attach(vm);
+      rig.connect(vm);
+      rig.run(50);
+    }
+    a.monitor.consent = () => ({ Ok: false, Status: "in use" });
+    rig.wish(a, 1, 2560);
+    rig.run(2_000);
+    rig.wish(b, 1, 2560);
+    rig.run(30_000);
+    expect([a.actual, b.actual]).toEqual([size(1, 2560), size(1, 512)]);
+    const asked = a.framesOf("DownscaleRequest").length;
+    expect(asked).toBeGreaterThan(1);
+    expect(asked).toBeLessThan(6); // with growing pauses
+    const text = vmStatus(b.state).verdict?.text;
+    expect(text).toContain("vm-1 holds 2560 MiB (share 1536 MiB)");
+  });
 });

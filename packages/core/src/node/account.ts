@@ -59,9 +59,10 @@ export function claimed(account: Account, claim: Claim): Account {
   };
 }
 
-/** Its QEMU is gone. The next one needs at least as much as this one did, as long as the operator does not say less. */
+/** Its QEMU is gone. The next one needs as much memory on its grid as this one did; vCPUs that were plugged are gone too. */
 export function ended(account: Account): Account {
-  const min = account.isRunning ? most(account.min, account.memberMin) : account.min;
+  const { memBytes } = most(account.min, account.memberMin);
+  const min = account.isRunning ? { ...account.memberMin, memBytes } : account.min;
   const secured = least(account.secured, min);
   return {
     ...account,

@@ -65,7 +65,7 @@ function heard(before: ArbiterState, vm: string, claim: Claim, now: MonoMs): Ste
 function givenAtOnce(before: ArbiterState, known: Account, account: Account): Account | null {
   const { capacity, sums, accounts } = before;
   if (sums.unsettled > 0 || capacity.brake !== null) return null;
-  const { all, comfort } = roomOf(capacity, accounts.length);
+  const { comfort } = roomOf(capacity, accounts.length);
   const permit = both((of) =>
     Math.max(account.want[of], of === "milliCpu" ? account.loanMilli : 0),
   );
@@ -82,8 +82,7 @@ function givenAtOnce(before: ArbiterState, known: Account, account: Account): Ac
   };
   for (const of of RESOURCES) {
     const grown = countedOf(given, of) - countedOf(known, of);
-    const limit = grown > 0 ? comfort[of] : all[of];
-    if (sums.known[of] > all[of] || sums.counted[of] + grown > limit) return null;
+    if (sums.known[of] > comfort[of] || sums.counted[of] + grown > comfort[of]) return null;
   }
   return given;
 }
@@ -206,8 +205,7 @@ function permitOf({ stakes, division }: Part, index: number): number {
   if (stake === undefined) return 0;
   const { want, loan, held, promised, secured, counted } = stake;
   // A promise is kept until there is too little; then what nobody holds by it goes to who is below its share.
-  const isLess = division.isOver || division.isWanting;
-  const kept = isLess ? Math.min(promised, division.isOver ? 0 : share) : promised;
+  const kept = division.isDue ? Math.min(promised, division.isOver ? 0 : share) : promised;
   const fresh = granted > counted ? granted : 0;
   return Math.min(Math.max(want, loan), Math.max(held, secured, kept, fresh));
 }

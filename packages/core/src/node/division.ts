@@ -18,8 +18,8 @@ export type Division = Readonly<{
   isRecalled: readonly boolean[];
   /** More is held, promised or kept for minimums than may be handed out. */
   isOver: boolean;
-  /** Somebody is below its share and there is no room for it. */
-  isWanting: boolean;
+  /** What is held or promised above a share is asked back: there is too little, or the headroom is in use for comfort. */
+  isDue: boolean;
 }>;
 
 export function divide(stakes: readonly Stake[], classes: Classes, limits: Limits): Division {
@@ -36,11 +36,15 @@ export function divide(stakes: readonly Stake[], classes: Classes, limits: Limit
     return limits.hasBrake ? Math.min(share, Math.max(stake.min, stake.urgent)) : share;
   };
   const isWanting = stakes.some((stake, index) => (granted[index] ?? 0) < due(stake, index));
+  // What an emergency takes of the headroom is asked back from who has more than its share, to be there for the next one.
+  const used = stakes.reduce((sum, { isUnknown, secured }, index) => {
+    return sum + (isUnknown ? secured : (granted[index] ?? 0));
+  }, 0);
+  const isDue = isOver || isWanting || used > limits.comfort;
   const isRecalled = stakes.map(
-    ({ held, want }, index) =>
-      (isOver || isWanting) && Math.min(held, want) > (shares[index] ?? Infinity),
+    ({ held, want }, index) => isDue && Math.min(held, want) > (shares[index] ?? Infinity),
   );
-  return { shares, granted, isRecalled, isOver, isWanting };
+  return { shares, granted, isRecalled, isOver, isDue };
 }
 
 /** What each would have if all that is held could be moved: minimums, then what can't wait, then comfort. */

@@ -28,10 +28,10 @@ export function fill(parties: readonly Party[], room: number): number[] {
   if (room <= 0) return parties.map(({ from }) => from);
   const level = levelOf(parties, room);
   const amounts = parties.map((party) => stepDown(party, atLevel(party, level)));
-  const left = giveSteps(parties, amounts, room);
+  const left = giveSteps(parties, amounts, level, room);
   // Whoever's next step is too large now is out of it for good; the others share what is left in the same way.
   const open = [...parties.keys()].filter((index) => {
-    const turn = turnOf(parties[index], index, amounts[index] ?? 0);
+    const turn = turnOf(parties[index], index, amounts[index] ?? 0, level);
     return turn !== null && turn.to - turn.at <= left;
   });
   if (open.length === 0) return amounts;
@@ -80,11 +80,16 @@ function nextStep({ upTo, origin, step }: Party, amount: number): number {
  * What rounding down left over, a step to each: first to whom the step is already, so that nothing is moved for it; then
  * to who has least for its weight, and of those to who waits longest. Gives what is left of that.
  */
-function giveSteps(parties: readonly Party[], amounts: number[], room: number): number {
+function giveSteps(
+  parties: readonly Party[],
+  amounts: number[],
+  level: number,
+  room: number,
+): number {
   let left = room;
   for (const [index, party] of parties.entries()) left -= (amounts[index] ?? 0) - party.from;
   const turns = parties
-    .flatMap((party, index) => turnOf(party, index, amounts[index] ?? 0) ?? [])
+    .flatMap((party, index) => turnOf(party, index, amounts[index] ?? 0, level) ?? [])
     .sort(byTurn);
   for (const { index, at, to } of turns) {
     if (to - at > left) continue;
@@ -96,11 +101,11 @@ function giveSteps(parties: readonly Party[], amounts: number[], room: number): 
 
 type Turn = Readonly<{ party: Party; index: number; at: number; to: number; isCovered: boolean }>;
 
-/** null: it is full. */
-function turnOf(party: Party | undefined, index: number, at: number): Turn | null {
+/** null: it is full. Who is above the level by its minimum has no claim to a step because it holds it. */
+function turnOf(party: Party | undefined, index: number, at: number, level: number): Turn | null {
   if (party === undefined || at >= party.upTo) return null;
   const to = nextStep(party, at);
-  return { party, index, at, to, isCovered: party.covered >= to };
+  return { party, index, at, to, isCovered: party.covered >= to && at <= level * party.weight };
 }
 
 function byTurn(a: Turn, b: Turn): number {

@@ -197,11 +197,12 @@ export class NodeWatch {
     const sharers = this.#books.map((book) => this.#sharer(book, of));
     const room = this.#usable(of) - this.#overhead(of);
     const shares = fairShares(sharers, room, this.#capacity.emergency[of]);
-    const isOver = this.#sum((book) => this.#counted(book, of)) > room;
-    // A step of a coarse grid goes to one of two that are alike, and moves the others by as much.
-    const grain = Math.max(...sharers.map(({ step }) => step));
+    // What a VM with large steps can't use goes to one with small ones.
+    const slack = Math.max(...sharers.map(({ step }) => step));
+    const isOver =
+      this.#sum((book) => this.#counted(book, of)) > room - this.#capacity.emergency[of];
     const waits = sharers.map(
-      (_, one) => (this.#books[one]?.permit[of] ?? 0) < (shares[one] ?? 0) - grain,
+      (_, one) => (this.#books[one]?.permit[of] ?? 0) < (shares[one] ?? 0) - slack,
     );
     for (const [one, sharer] of sharers.entries()) {
       const book = this.#books[one];
@@ -209,18 +210,18 @@ export class NodeWatch {
       if (book === undefined || book.claim === null) continue;
       const { held, want, loanMilli } = book.claim;
       const loan = of === "milliCpu" ? loanMilli : 0;
-      const most = Math.max(share + grain, held[of], loan, sharer.counted);
+      const most = Math.max(share + slack, held[of], loan, sharer.counted);
       if (isRaised && book.permit[of] > most) {
         const what = `permitted ${say(of, book.permit[of])}, its share is ${say(of, share)}`;
         throw new Broken(10, one, what);
       }
       const asked = book.recall === null ? want[of] : book.recall[of];
       const least = Math.max(sharer.min, Math.min(sharer.urgent, held[of]));
-      if (asked < want[of] && (asked < least || asked < share - grain)) {
+      if (asked < want[of] && (asked < least || asked < share - slack)) {
         const what = `asked back down to ${say(of, asked)}, its share is ${say(of, share)}`;
         throw new Broken(10, one, what);
       }
-      const isOwing = Math.min(held[of], want[of]) > share + grain;
+      const isOwing = Math.min(held[of], want[of]) > share + slack;
       const isDue = isOver || waits.some((isWaiting, other) => isWaiting && other !== one);
       if (isOwing && isDue && asked >= want[of] && this.#capacity.brake === null) {
         const what = `holds ${say(of, held[of])}, its share is ${say(of, share)}, and is not asked`;

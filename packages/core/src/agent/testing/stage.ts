@@ -29,8 +29,12 @@ export function agentStage(): Play {
       rig.resizeNode(size(cpu, mib));
     },
     vm: (rest) => {
-      vm = rig.add(json<Partial<VmSpec>>(rest));
-      vm.watch = (action) => heard.push(`${time(rig.now)} ${actionWords(action)}`);
+      const added = rig.add(json<Partial<VmSpec>>(rest));
+      vm = added;
+      added.watch = (action) => {
+        const who = added === vm ? "" : `${added.name} `;
+        heard.push(`${time(rig.now)} ${who}${actionWords(action)}`);
+      };
       startedAt = rig.now;
     },
     /** `deployed MIN MAX NOW {factors}`: a VM of the deployed agent's tests, in compute units. */
@@ -54,6 +58,12 @@ export function agentStage(): Play {
     },
     /** `then STEP; STEP`: these came since the last one, in this order, and no others. */
     then: (rest) => book.expect(rest),
+    /** `turn vm-1`: the commands after it are about that one. */
+    turn: (rest) => {
+      const other = rig.vms.find(({ name }) => name === rest);
+      if (other === undefined) throw new Error(`no VM ${rest}`);
+      vm = other;
+    },
     run: (rest) => rig.run(Number(rest)),
     status: () => {
       const wakeAt = vmWakeAt(vm.state);
