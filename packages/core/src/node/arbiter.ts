@@ -134,11 +134,12 @@ function divided(state: ArbiterState, claimant: number | null, now: MonoMs): Ste
   const olds = accountsOf(state);
   const room = roomOf(state.capacity, olds.length);
   const classes = classesOf(olds);
-  const parts = RESOURCES.map((of): Part => {
+  const partOf = (of: Resource): Part => {
     const stakes = olds.map((account) => stakeOf(account, of));
     const limits = limitsOf(state.capacity, room, of);
     return { of, stakes, limits, division: divide(stakes, classes, limits), judged: null };
-  });
+  };
+  const parts: Parts = { milliCpu: partOf("milliCpu"), memBytes: partOf("memBytes") };
   const settled = olds.map((old, index) => settle(old, index, parts, now));
   const { brake } = state.capacity;
   const accounts = settled.map((account, index): Account => {
@@ -167,22 +168,18 @@ type Part = {
   judged: Judged | null;
 };
 
+type Parts = Readonly<Record<Resource, Part>>;
+
 function limitsOf(capacity: Capacity, room: Room, of: Resource): Limits {
   return { all: room.all[of], comfort: room.comfort[of], hasBrake: capacity.brake !== null };
 }
 
-function settle(old: Account, index: number, parts: readonly Part[], now: MonoMs): Account {
-  const of = (resource: Resource): Part => {
-    const part = parts.find((one) => one.of === resource);
-    if (part === undefined) throw new Error(`${resource} was not divided`);
-    return part;
-  };
-  const permit = both((resource) => permitOf(of(resource), index));
-  const granted = both((resource) => of(resource).division.granted[index] ?? 0);
-  const share = both((resource) => of(resource).division.shares[index] ?? 0);
+function settle(old: Account, index: number, parts: Parts, now: MonoMs): Account {
+  const permit = both((resource) => permitOf(parts[resource], index));
+  const share = both((resource) => parts[resource].division.shares[index] ?? 0);
   const isShort =
     old.isRunning && RESOURCES.some((resource) => permit[resource] < old.want[resource]);
-  const secured = both((resource) => Math.min(old.min[resource], granted[resource]));
+  const secured = both((resource) => parts[resource].division.secured[index] ?? 0);
   return {
     ...old,
     held: old.isRunning ? old.held : secured,
@@ -211,17 +208,16 @@ function permitOf({ stakes, division }: Part, index: number): number {
 }
 
 /** Down to its share of each resource that it is asked back; it keeps the other as it is. */
-function recallOf(parts: readonly Part[], index: number, old: Account, share: Size): Size | null {
-  const isRecalled = (of: Resource) =>
-    parts.some((part) => part.of === of && part.division.isRecalled[index] === true);
+function recallOf(parts: Parts, index: number, old: Account, share: Size): Size | null {
+  const isRecalled = (of: Resource) => parts[of].division.isRecalled[index] === true;
   if (!old.isRunning || !RESOURCES.some(isRecalled)) return null;
   return both((of) => (isRecalled(of) ? share[of] : old.want[of]));
 }
 
 /** Memory first: it is what hurts. */
-function ruled(account: Account, index: number, parts: readonly Part[]): Ruling {
-  const part = [...parts].reverse().find(({ of }) => account.permit[of] < account.want[of]);
-  if (part === undefined) throw new Error(`${account.name} waits for nothing`);
+function ruled(account: Account, index: number, parts: Parts): Ruling {
+  const { permit, want } = account;
+  const part = permit.memBytes < want.memBytes ? parts.memBytes : parts.milliCpu;
   part.judged ??= judgedOf(part.of, part.stakes, part.limits, part.division);
   return rulingOf(part.judged, index, account.permit[part.of]);
 }

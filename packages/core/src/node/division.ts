@@ -14,6 +14,8 @@ export type Division = Readonly<{
   shares: readonly number[];
   /** What each may have now, by what is free. */
   granted: readonly number[];
+  /** What is kept free for each one's minimum from now on. */
+  secured: readonly number[];
   /** Who is asked to come down to its share. */
   isRecalled: readonly boolean[];
   /** More is held, promised or kept for minimums than may be handed out. */
@@ -25,6 +27,12 @@ export type Division = Readonly<{
 export function divide(stakes: readonly Stake[], classes: Classes, limits: Limits): Division {
   const shares = sharesOf(stakes, classes, limits);
   const granted = grantsOf(stakes, classes, limits, shares);
+  const counted = stakes.reduce((sum, stake) => sum + stake.counted, 0);
+  // One that was added to a full node has its minimum kept once there is room for all that may be held.
+  const secured = stakes.map(({ min, isUnknown, secured }, index) => {
+    if (isUnknown) return counted <= limits.all ? min : secured;
+    return Math.min(min, granted[index] ?? 0);
+  });
   const known = stakes.reduce(
     (sum, { held, promised, secured }) => sum + Math.max(held, promised, secured),
     0,
@@ -35,7 +43,10 @@ export function divide(stakes: readonly Stake[], classes: Classes, limits: Limit
     const share = shares[index] ?? 0;
     return limits.hasBrake ? Math.min(share, Math.max(stake.min, stake.urgent)) : share;
   };
-  const isWanting = stakes.some((stake, index) => (granted[index] ?? 0) < due(stake, index));
+  const isWanting = stakes.some((stake, index) => {
+    const has = stake.isUnknown ? secured[index] : granted[index];
+    return (has ?? 0) < due(stake, index);
+  });
   // What an emergency takes of the headroom is asked back from who has more than its share, to be there for the next one.
   const used = stakes.reduce((sum, { isUnknown, secured }, index) => {
     return sum + (isUnknown ? secured : (granted[index] ?? 0));
@@ -44,7 +55,7 @@ export function divide(stakes: readonly Stake[], classes: Classes, limits: Limit
   const isRecalled = stakes.map(
     ({ held, want }, index) => isDue && Math.min(held, want) > (shares[index] ?? Infinity),
   );
-  return { shares, granted, isRecalled, isOver, isDue };
+  return { shares, granted, secured, isRecalled, isOver, isDue };
 }
 
 /** What each would have if all that is held could be moved: minimums, then what can't wait, then comfort. */

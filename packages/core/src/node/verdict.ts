@@ -19,6 +19,8 @@ export type Judged = Readonly<{
   above: readonly number[];
   /** Of who has more than its minimum by its share, the largest first. */
   large: readonly number[];
+  /** The same, of a higher priority than the key. Filled as it is asked for: priorities are few. */
+  larger: Map<number, readonly number[]>;
   /** Of who nobody has looked at. */
   unknown: readonly number[];
 }>;
@@ -45,7 +47,8 @@ export function judgedOf(
         const stake = stakes[index];
         return stake !== undefined && isIn(stake, index);
       })
-      .sort((a, b) => amount(b) - amount(a));
+      .sort((a, b) => amount(b) - amount(a))
+      .slice(0, MOST_HOLDERS + 1); // one of them may be the one that waits
   return {
     of,
     stakes,
@@ -57,6 +60,7 @@ export function judgedOf(
       (index) => known(index) - share(index),
     ),
     large: pick(({ min }, index) => share(index) > min, share),
+    larger: new Map(),
     unknown: pick(
       ({ isUnknown }) => isUnknown,
       (index) => stakes[index]?.counted ?? 0,
@@ -66,7 +70,7 @@ export function judgedOf(
 
 /** Why this VM's permit ends where it does. */
 export function rulingOf(judged: Judged, index: number, permit: number): Ruling {
-  const { of, stakes, limits, division, above, large, unknown } = judged;
+  const { of, limits, division, above, large, unknown, stakes } = judged;
   const others = (list: readonly number[]) =>
     list.filter((other) => other !== index).slice(0, MOST_HOLDERS);
   const stake = stakes[index];
@@ -80,11 +84,26 @@ export function rulingOf(judged: Judged, index: number, permit: number): Ruling 
     if (holders.length > 0) return { of, rule: "held-by-others", holders };
     return { of, rule: "not-looked-at", holders: others(unknown) };
   }
-  const higher = others(large.filter((other) => (stakes[other]?.priority ?? 0) > priority));
+  const higher = others(largerThan(judged, priority));
   if (higher.length > 0) return { of, rule: "priority", holders: higher };
   const holders = others(large);
   if (limits.all - judged.shared >= step) return { of, rule: "emergency-headroom", holders };
   return { of, rule: holders.length > 0 ? "fair-share" : "node-size", holders };
+}
+
+function largerThan({ stakes, division, larger }: Judged, than: number): readonly number[] {
+  const known = larger.get(than);
+  if (known !== undefined) return known;
+  const share = (index: number): number => division.shares[index] ?? 0;
+  const found = [...stakes.keys()]
+    .filter((index) => {
+      const stake = stakes[index];
+      return stake !== undefined && stake.priority > than && share(index) > stake.min;
+    })
+    .sort((a, b) => share(b) - share(a))
+    .slice(0, MOST_HOLDERS);
+  larger.set(than, found);
+  return found;
 }
 
 /** Tells whether two rulings say the same to whoever hears them. */

@@ -82,7 +82,9 @@ export class NodeWatch {
       const book = this.#books.find(({ vm }) => vm.name === change.vm);
       if (book === undefined) continue;
       for (const of of RESOURCES) {
-        if (change.permit[of] <= Math.max(book.permit[of], this.#counted(book, of))) continue;
+        // A minimum was kept for it, on its grid since that was known: also on a node that became too small.
+        const kept = Math.max(this.#counted(book, of), book.claim?.min[of] ?? 0);
+        if (change.permit[of] <= Math.max(book.permit[of], kept)) continue;
         raised.add(of);
       }
       book.promises.sends(change);
