@@ -217,7 +217,13 @@ function permitChanged(state: VmState, event: VmEvent & { kind: "permit-changed"
     const permit = before === null ? null : least(before, event.permit);
     return [{ ...state, permit }, []];
   }
-  const { permit, isNodeFull, recall, verdict } = event;
+  const { isNodeFull, recall, verdict } = event;
+  // More than was asked for is nobody's to take, and claiming to give it up would be answered by more.
+  const { want, loanMilli } = sought;
+  const permit = least(event.permit, {
+    ...want,
+    milliCpu: Math.max(want.milliCpu, loanMilli),
+  });
   const believed = most(sought.permit ?? permit, permit);
   const next: VmState = {
     ...state,
