@@ -26,6 +26,11 @@ export type VmLadder = Readonly<{
   held: SizeView | null;
   reason: string | null;
   wishReason: string | null;
+  verdict: Readonly<{
+    rule: string;
+    text: string;
+    holders: readonly Readonly<{ vm: string }>[];
+  }> | null;
   legacyGoal: number | null;
   problems: readonly string[];
   link: Readonly<{ state: string; version: number | null; identity: string }>;
