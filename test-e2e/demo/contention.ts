@@ -43,9 +43,9 @@ export async function runContention(): Promise<string[]> {
     await contention.shared();
     const tookS = (performance.now() - contendAt) / 1000;
     say(
-      `bronze was asked, agreed and gave back: both have what they need, after ${tookS.toFixed(0)} s`,
+      `bronze was asked, agreed and gave back: each has its share by weight, after ${tookS.toFixed(0)} s`,
     );
-    await show(contention, ["status"], ["explain", "bronze"]);
+    await show(contention, ["status"], ["explain", "silver"], ["explain", "bronze"]);
     await showMetrics(contention);
 
     const killed = (await kills(contention)) - before;

@@ -97,7 +97,7 @@ function followGrowth(
 ): Result {
   const target = targetOf(state)?.memBytes ?? actual;
   if (actual >= move.toBytes) {
-    const tookMs = now - move.since;
+    const tookMs = Math.round(now - move.since);
     const data = { attempt: move.attempt, memBytes: actual, tookMs };
     const done: VmState = {
       ...state,
