@@ -1,4 +1,5 @@
 // What the arbiter keeps of one VM, and how that changes by what it hears, before anything is divided.
+import { type Size } from "@selfscale/protocol";
 import { least, most, NOTHING, sameSize } from "./amounts.ts";
 import { type Account, type Claim, type Member } from "./types.ts";
 
@@ -61,8 +62,7 @@ export function claimed(account: Account, claim: Claim): Account {
 
 /** Its QEMU is gone. The next one needs as much memory on its grid as this one did; vCPUs that were plugged are gone too. */
 export function ended(account: Account): Account {
-  const { memBytes } = most(account.min, account.memberMin);
-  const min = account.isRunning ? { ...account.memberMin, memBytes } : account.min;
+  const min = account.isRunning ? nextMinOf(account) : account.min;
   const secured = least(account.secured, min);
   return {
     ...account,
@@ -81,6 +81,14 @@ export function ended(account: Account): Account {
     waitingSince: null,
     verdict: null,
     ruling: "",
+  };
+}
+
+function nextMinOf({ min, memberMin, step }: Account): Size {
+  const cellMilli = Math.max(1, step.milliCpu);
+  return {
+    milliCpu: Math.ceil(memberMin.milliCpu / cellMilli) * cellMilli,
+    memBytes: Math.max(min.memBytes, memberMin.memBytes),
   };
 }
 

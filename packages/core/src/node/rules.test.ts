@@ -162,6 +162,16 @@ describe("while the agent runs", () => {
     expect(standings(state).some(({ recall }) => recall !== null)).toBe(true);
   });
 
+  test("what a gone QEMU had plugged is free; its minimum stays kept on its grid", () => {
+    const members = [member("a", { min: { milliCpu: 500, memBytes: 0 } }), member("b")];
+    let state = initialArbiter(plainNode(size(9, 8)), members);
+    for (const vm of ["a", "b"]) [state] = stepArbiter(state, { kind: "left", vm }, 0);
+    const plugged = claimOf(size(4, 1), size(4, 1), { ...STEP, min: size(4, 1) }); // no quota
+    [state] = stepArbiter(state, { kind: "claimed", vm: "a", claim: plugged }, 1);
+    const [left] = stepArbiter(state, { kind: "left", vm: "a" }, 2);
+    expect(nodeUse(left).promised).toEqual(size(1, 1));
+  });
+
   test("what a VM finds above its minimum takes back what was promised and is not held", () => {
     const members = [member("a"), member("b", { min: size(1, 1) })];
     let state = initialArbiter(plainNode(size(9, 8)), members);

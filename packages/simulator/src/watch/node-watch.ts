@@ -146,9 +146,12 @@ export class NodeWatch {
     if (book === undefined) return;
     book.isUnknown = false;
     if (event.kind === "left") {
-      // What boots in its place is found when it is read.
-      const needed = book.claim?.min ?? book.min;
-      if (book.claim !== null) needs(book, each(Math.max, needed, book.vm.min));
+      // What boots in its place is found when it is read: it needs as much memory, and vCPUs that were plugged are gone.
+      if (book.claim !== null) {
+        const memBytes = Math.max(book.claim.min.memBytes, book.vm.min.memBytes);
+        const { milliCpu: step } = book.claim.step;
+        needs(book, { memBytes, milliCpu: Math.ceil(book.vm.min.milliCpu / step) * step });
+      }
       book.claim = null;
       book.promises.lost();
       book.permit = book.min;
