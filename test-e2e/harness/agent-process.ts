@@ -26,6 +26,7 @@ export type VmLadder = Readonly<{
   held: SizeView | null;
   reason: string | null;
   wishReason: string | null;
+  sharing: Readonly<{ share: SizeView; recall: SizeView | null }>;
   verdict: Readonly<{
     rule: string;
     text: string;
