@@ -1,14 +1,13 @@
 // Records what the link said: that it came or went, and what the monitor wishes.
-import { type Size } from "@selfscale/protocol";
 import { INITIAL_OVERRIDES, upscaleRequested } from "../legacy/overrides.ts";
 import { downscaleAnswered } from "./absorb-answer.ts";
 import { actualOf } from "./actual.ts";
 import { note, warning } from "./explain.ts";
+import { levelAfter } from "./level.ts";
 import { type LinkNews, type LinkStep } from "./link.ts";
 import { countLimited } from "./message-limits.ts";
 import { type MonoMs, type VmAction } from "./types.ts";
 import { type VmState } from "./vm-state.ts";
-import { holdOf } from "./want.ts";
 
 type Result = readonly [VmState, readonly VmAction[]];
 
@@ -89,19 +88,10 @@ function scaleRequested(
     const what = target.milliCpu === null ? "CPU" : "memory";
     actions.push(warning("wish-refused", `The monitor named a ${what} size that no VM can have.`));
   }
-  const isRefused = target.milliCpu === null && target.memBytes === null;
-  const before = state.level?.size ?? (state.facts === null ? null : holdOf(state, state.facts));
-  const isHalf = target.milliCpu === null || target.memBytes === null;
-  if (isRefused || (isHalf && before === null)) {
-    return [{ ...state, answerDue: news.wish }, actions];
-  }
-  // A refused resource leaves its level as it was; without one, the VM keeps what it holds.
-  const size: Size = {
-    milliCpu: target.milliCpu ?? before?.milliCpu ?? 0,
-    memBytes: target.memBytes ?? before?.memBytes ?? 0,
-  };
+  const level = levelAfter(state, target);
+  if (level === null) return [{ ...state, answerDue: news.wish }, actions];
   return [
-    { ...state, level: { size, reason, floor, at: now, ageMs }, answerDue: news.wish },
+    { ...state, level: { ...level, reason, floor, at: now, ageMs }, answerDue: news.wish },
     actions,
   ];
 }

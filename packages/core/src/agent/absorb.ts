@@ -5,6 +5,7 @@ import { forgetLink, fromLink } from "./absorb-link.ts";
 import { actualOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import { least, most } from "../node/amounts.ts";
+import { levelSunk } from "./level.ts";
 import { openLink, receiveFrame, tickLink, type LinkNews } from "./link.ts";
 import { floorOrdered, pauseOrdered, withOrdersOf } from "./operator.ts";
 import { fellShort } from "./pace.ts";
@@ -118,7 +119,9 @@ function attached(before: VmState, facts: HypervisorFacts, now: MonoMs): Result 
 function observed(before: VmState, facts: HypervisorFacts, now: MonoMs): Result {
   const actions = noteRunState(before.facts, facts);
   const looked = noteLooked(before);
-  const state = { ...looked, facts, observedAt: now, cpuReadAt: now, observeAskedAt: null };
+  const level = levelSunk(looked, facts);
+  const read = { observedAt: now, cpuReadAt: now, observeAskedAt: null };
+  const state = { ...looked, facts, level, ...read };
   if (!isReset(before.facts, facts)) return [state, actions];
   const [reset, more] = guestReset(state);
   return [reset, [...actions, ...more]];

@@ -36,3 +36,27 @@ test("half a wish does not round up the memory that is held off the grid", () =>
   expect(vm.state.want).toEqual(size(2, 1012));
   expect([vm.actual, vm.memoryCommands]).toEqual([size(2, 1012), []]);
 });
+
+test("memory that nobody named and the node asked back is not taken up again", () => {
+  const rig = new Rig(size(8, 2560));
+  const [giver, waiter] = [rig.add(), rig.add()];
+  giver.setDevice({ sizeBytes: 1024 * MIB, requestedBytes: 1024 * MIB });
+  for (const vm of [giver, waiter]) {
+    rig.attach(vm);
+    rig.connect(vm);
+  }
+  rig.run(50);
+  rig.wish(giver, 2, 0);
+  rig.wish(waiter, 1, 2048);
+  rig.run(60_000);
+  expect([giver.actual, waiter.actual]).toEqual([size(2, 1280), size(1, 1280)]);
+  rig.wish(waiter, 1, 512);
+  rig.run(60_000);
+  expect(waiter.actual).toEqual(size(1, 512));
+  expect(giver.actual).toEqual(size(2, 1280));
+  rig.wish(giver, 2, 1536);
+  rig.run(3_000);
+  rig.wish(giver, 1, 0);
+  rig.run(60_000);
+  expect(giver.state.level?.size).toEqual(size(1, 1536)); // it was named before
+});

@@ -104,6 +104,8 @@ export type VmState = Readonly<{
   /** What the monitor asked for on this connection. A level: only the last one counts. */
   level: Readonly<{
     size: Size;
+    /** The rest is what it held then, and has not given back since. */
+    isNamed: Readonly<{ milliCpu: boolean; memBytes: boolean }>;
     reason: string | null;
     /** The part of it that is reserved. 0: none. */
     floor: Size;

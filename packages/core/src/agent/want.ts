@@ -7,6 +7,7 @@ import { type Claim } from "../node/types.ts";
 import { actualOf, heldOf } from "./actual.ts";
 import { note, sayCpu, sayMem, warning } from "./explain.ts";
 import { boundsOnGrid, clampToBounds, cpuCellUp, gridOf, memCellUp, type Grid } from "./grid.ts";
+import { holdOf } from "./level.ts";
 import { isMute } from "./link.ts";
 import { metricsWish } from "./metrics-wish.ts";
 import { type HypervisorFacts, type MonoMs, type VmAction } from "./types.ts";
@@ -18,12 +19,6 @@ import { type VmState } from "./vm-state.ts";
 const DISTRESS_CPU_SHARE = 0.9;
 /** One blind step, as a share of memory. */
 const BLIND_STEP_SHARE = 0.25;
-
-/** What the VM keeps while nobody may decide for it. */
-export function holdOf(state: VmState, facts: HypervisorFacts): Size {
-  const held = heldOf(facts);
-  return { milliCpu: state.advisedMilli ?? held.milliCpu, memBytes: held.memBytes };
-}
 
 /** Stage: decide what to want and, when that or what is held changed, ask the node. */
 export function wantStage(state: VmState, now: MonoMs): readonly [VmState, readonly VmAction[]] {
