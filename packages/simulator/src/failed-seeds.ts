@@ -41,4 +41,36 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     seed: 381,
     found: "vCPUs that a QEMU had plugged without a quota stayed its minimum when it was gone",
   },
+  {
+    seed: 19,
+    found: "a claim that was answered at once took the room of a minimum that waited for it",
+  },
+  {
+    seed: 432,
+    found: "who refused what the node asked back was not asked for what it did not want itself",
+  },
+  {
+    seed: 578,
+    found: "memory that no monitor had named was taken up again after a recall",
+  },
+  {
+    seed: 113,
+    found: "nothing in core: a watcher counted a VM nobody had looked at by its new bounds",
+  },
+  {
+    seed: 488,
+    found: "nothing in core: the same, where QEMU answered nothing while the agent began anew",
+  },
+  {
+    seed: 132,
+    found: "nothing in core: a watcher kept a raised minimum beside what its VM might hold anyway",
+  },
+  {
+    seed: 694,
+    found: "nothing in core: the same, where QEMU's socket had vanished",
+  },
+  {
+    seed: 240,
+    found: "nothing in core: a watcher kept the vCPUs that a gone QEMU had plugged",
+  },
 ];
