@@ -73,4 +73,8 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     seed: 240,
     found: "nothing in core: a watcher kept the vCPUs that a gone QEMU had plugged",
   },
+  {
+    seed: 1289,
+    found: "nothing in core: a watcher asked for bounds within which no size of the grid lies",
+  },
 ];

@@ -171,7 +171,8 @@ export class SizeWatch {
   #judgeUnplug(told: number, one: Case): void {
     const { range, book, facts, now } = one;
     const { min, max } = this.bounds;
-    const least = Math.min(min.memBytes, range.high.memBytes);
+    // Where no size of the grid lies within the bounds, the upper one counts.
+    const least = Math.min(min.memBytes, cellDown(max.memBytes, facts), range.high.memBytes);
     this.#hold(told >= least, 1, `memory to ${mib(told)} MiB, below the bounds`);
     const taken = range.low.memBytes - told;
     this.#hold(taken <= this.#sliceBytes, 3, `${mib(taken)} MiB at once are more than a slice`);
@@ -268,11 +269,10 @@ export class SizeWatch {
     const step = Math.max(CELL_BYTES, facts.memoryDevice?.blockBytes ?? 0);
     const above = (bytes: number) => Math.max(0, bytes - facts.baseMemBytes) / step;
     const up = (bytes: number) => facts.baseMemBytes + Math.ceil(above(bytes)) * step;
-    const down = (bytes: number) => facts.baseMemBytes + Math.floor(above(bytes)) * step;
     const wished = this.#anyone(book) ? [max.memBytes] : this.#wished(one, "memBytes").map(up);
     const blind = this.#wasBusy ? [up(range.high.memBytes * BLIND_FACTOR)] : [];
     const wanted = Math.max(up(min.memBytes), ...wished, ...blind);
-    return Math.max(had, Math.min(down(max.memBytes), wanted));
+    return Math.max(had, Math.min(cellDown(max.memBytes, facts), wanted));
   }
 
   #mostCpu(one: Case): number {
@@ -321,6 +321,12 @@ export class SizeWatch {
 
 function isForeign(book: ConnectionBook | null, facts: HypervisorFacts): boolean {
   return book?.isUp === true && book.vm !== null && facts.uuid !== null && book.vm !== facts.uuid;
+}
+
+/** The largest memory of the grid that is not above `bytes`. */
+function cellDown(bytes: number, { baseMemBytes, memoryDevice }: HypervisorFacts): number {
+  const step = Math.max(CELL_BYTES, memoryDevice?.blockBytes ?? 0);
+  return baseMemBytes + Math.floor(Math.max(0, bytes - baseMemBytes) / step) * step;
 }
 
 export function readingOf(facts: HypervisorFacts): Reading {
