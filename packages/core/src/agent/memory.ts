@@ -23,6 +23,9 @@ export function memoryStage(state: VmState, now: MonoMs): Result {
   const { facts } = state;
   const device = facts?.memoryDevice ?? null;
   const isReachable = facts?.runState === "running" && state.hypervisorProblem === null;
+  if (facts?.runState === "paused" && device !== null && state.hypervisorProblem === null) {
+    return stopInPause(state, facts, device, now);
+  }
   if (facts === null || device === null || !isReachable) {
     return [state.memory.kind === "idle" ? state : { ...state, memory: { kind: "idle" } }, []];
   }
@@ -30,6 +33,23 @@ export function memoryStage(state: VmState, now: MonoMs): Result {
   if (progressed.memory.kind !== "idle") return [progressed, first];
   const [begun, second] = beginNext(progressed, facts, device, now);
   return [begun, [...first, ...second]];
+}
+
+/**
+ * A guest that is only paused would go on unplugging with its first instruction, with nobody's consent in hand: that is
+ * stopped while it stands still. It takes nothing, and nothing else is told to it.
+ */
+function stopInPause(
+  state: VmState,
+  facts: HypervisorFacts,
+  device: MemoryDevice,
+  now: MonoMs,
+): Result {
+  const [next] =
+    state.memory.kind === "settling" ? followUp(state, facts, device, now) : idle(state);
+  const isUnplugging = device.requestedBytes < device.sizeBytes;
+  if (next.memory.kind === "settling" || !isUnplugging) return [next, []];
+  return settle(next, facts, device, now, "paused in the middle of unplugging");
 }
 
 /** When memory wants to be looked at again. */
