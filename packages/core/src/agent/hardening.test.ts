@@ -339,6 +339,16 @@ describe("QEMU does not run the guest", () => {
     expect(vm.actual).toEqual(size(1, 512));
   });
 
+  test("paused in the middle of unplugging: it is settled while it stands still", () => {
+    const { rig, vm } = settledAt(1, 2048);
+    rig.wish(vm, 1, 512);
+    rig.run(1_500);
+    expect(vm.state.memory.kind).toBe("shrinking");
+    vm.facts = { ...vm.facts, runState: "paused" };
+    rig.run(1_100);
+    expect(vm.notes.at(-1)).toBe("settled");
+  });
+
   test("migrated away and back into another QEMU: sizes are read anew, and nothing old counts", () => {
     const { rig, vm } = settledAt(1, 2048);
     vm.facts = { ...vm.facts, runState: "postmigrate" };
