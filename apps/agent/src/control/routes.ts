@@ -52,7 +52,7 @@ type Ask = Readonly<{ runner: VmRunner; body: unknown; query: URLSearchParams } 
 type Handler = (ask: Ask) => Answer | Promise<Answer>;
 
 const VM_ROUTES: Readonly<Record<string, Handler>> = {
-  "GET explain": ({ runner }) => ok(explained(runner)),
+  "GET explain": ({ fleet, runner }) => ok(explained(fleet, runner)),
   "GET trace": trace,
   "POST pause": async ({ runner, body, now }) => {
     const { for: forMs } = read(PauseBody, body);
@@ -121,9 +121,11 @@ function ok(body: unknown): Answer {
   return { status: 200, body };
 }
 
-function explained(runner: VmRunner): ExplainAnswer {
+function explained(fleet: Fleet, runner: VmRunner): ExplainAnswer {
   const { operator, notes } = runner.status();
-  return { ...runner.explain(), operator, notes: notes.slice(-EXPLAINED_NOTES) };
+  const explanation = fleet.explain(runner.name);
+  if (explanation === null) throw new BadRequest(`${runner.name} was just taken out`);
+  return { ...explanation, operator, notes: notes.slice(-EXPLAINED_NOTES) };
 }
 
 /** Answered once the machine has taken it: what is said then is so. */

@@ -86,6 +86,32 @@ test("one VM is added, another removed without touching it, a third never hears 
   expect(second.guest.monitor.connections).toHaveLength(1);
 });
 
+test("one that was taken out and comes back under another name is not counted twice", async () => {
+  const { config, guest, requestedMib } = await startVm(0);
+  const { fleet } = startFleet([config]);
+  await guest.wish(1, 512);
+  await until("its size", async () => (await requestedMib()) === 384);
+  fleet.reload(configOf([]));
+  await until("it is looked for", () => guest.monitor.connections.every((one) => one.ended()));
+  expect(fleet.status().node.leaving).toMatchObject([{ vm: "vm-0" }]);
+  fleet.reload(configOf([named(config, "pg-9")]));
+  expect(fleet.status().node).toMatchObject({ held: size(1, 512), leaving: [] });
+  await until("it is met again", () => fleet.status().vms[0]?.actual !== null);
+  expect(fleet.status().node).toMatchObject({ held: size(1, 512), leaving: [] });
+});
+
+test("an agent that stops right after a VM was taken out leaves nothing that keeps it alive", async () => {
+  const { config, guest, requestedMib } = await startVm(0);
+  const timers = () => process.getActiveResourcesInfo().filter((one) => one === "Timeout").length;
+  const before = timers();
+  const { fleet } = startFleet([config]);
+  await guest.wish(1, 512);
+  await until("its size", async () => (await requestedMib()) === 384);
+  fleet.reload(configOf([]));
+  await fleet.stop();
+  await until("its timers are over", () => timers() <= before);
+});
+
 test("a changed address restarts that VM's loop only; what it held stays claimed meanwhile", async () => {
   const [first, second] = await Promise.all([startVm(0), startVm(1)]);
   const { fleet } = startFleet([first.config, second.config]);

@@ -1,12 +1,16 @@
 import net from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import { type QmpAddress } from "@selfscale/qmp";
+import { type VmConfig } from "../config/load.ts";
 import { mayStillListen } from "../hypervisor/listening.ts";
+import { type ShellTimers } from "./timers.ts";
 
 /** A QEMU that is there accepts at once. */
 const PROBE_MS = 1_000;
 
 export type DeparturesOptions = Readonly<{
-  everyMs: number;
+  /** How often to look is `capacityEveryMs`. */
+  timers: ShellTimers;
   /** Its QEMU is known to have ended. */
   onGone: (vm: string) => void;
 }>;
@@ -27,28 +31,47 @@ export class Departures {
   /** From now on, until it is gone or forgotten. */
   watch(vm: string, address: QmpAddress): void {
     this.#leaving.set(vm, address);
-    this.#timer ??= setInterval(() => void this.#look(), this.#options.everyMs);
+    this.#schedule();
   }
 
-  /** It is configured again. */
-  forget(vm: string): void {
-    this.#leaving.delete(vm);
-    if (this.#leaving.size > 0) return;
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+  /** The name under which the VM at this address is leaving; null: none is. */
+  nameAt(address: QmpAddress): string | null {
+    const found = [...this.#leaving].find(([, leaving]) => isSameAddress(leaving, address));
+    return found?.[0] ?? null;
+  }
+
+  /** It is configured again, perhaps under another name. */
+  forget({ spec, qmp }: Pick<VmConfig, "spec" | "qmp">): void {
+    this.#leaving.delete(spec.name);
+    const name = this.nameAt(qmp);
+    if (name !== null) this.#leaving.delete(name);
   }
 
   stop(): void {
-    for (const vm of [...this.#leaving.keys()]) this.forget(vm);
+    this.#leaving.clear();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** The next look, after the one before it. */
+  #schedule(): void {
+    if (this.#leaving.size === 0 || this.#timer !== null) return;
+    this.#timer = setTimeout(() => void this.#look(), this.#options.timers.capacityEveryMs);
   }
 
   async #look(): Promise<void> {
     for (const [vm, address] of [...this.#leaving]) {
       if (!(await isGone(address)) || this.#leaving.get(vm) !== address) continue;
-      this.forget(vm);
+      this.#leaving.delete(vm);
       this.#options.onGone(vm);
     }
+    this.#timer = null;
+    this.#schedule();
   }
+}
+
+export function isSameAddress(a: QmpAddress, b: QmpAddress): boolean {
+  return isDeepStrictEqual(a, b);
 }
 
 /** The kernel's word that nothing listens there. Where it can't be asked, the VM counts as being there. */

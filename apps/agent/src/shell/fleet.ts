@@ -1,4 +1,5 @@
 import {
+  explainVm,
   initialArbiter,
   nodeUse,
   standings,
@@ -11,6 +12,7 @@ import {
   type MonoMs,
   type NodeUse,
   type Standing,
+  type VmExplanation,
 } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
@@ -20,7 +22,7 @@ import { type Log } from "../log.ts";
 import { type NodeReading } from "../node/node-watch.ts";
 import { reserveOf } from "../node/plan.ts";
 import { planReload, type ReloadPlan } from "../reload/plan.ts";
-import { Departures } from "./departures.ts";
+import { Departures, isSameAddress } from "./departures.ts";
 import { NO_OBSERVER, type Observer } from "./observer.ts";
 import { type ShellTimers } from "./timers.ts";
 import { VmRunner, type RunnerStatus } from "./vm-runner.ts";
@@ -82,10 +84,10 @@ export class Fleet {
     this.#node = { ...config.nodeSize, brake: null };
     this.#shellTimers = { ...config.shellTimers };
     this.#departures = new Departures({
-      everyMs: config.shellTimers.capacityEveryMs,
+      timers: this.#shellTimers,
       onGone: (vm) => this.#arbitrate({ kind: "left", vm }),
     });
-    this.#arbiter = initialArbiter(config.node, membersOf(config.vms));
+    this.#arbiter = initialArbiter(config.node, config.vms.map(memberOf));
     this.#runners = new Map(config.vms.map((vm) => [vm.spec.name, this.#newRunner(vm, null)]));
   }
 
@@ -95,9 +97,9 @@ export class Fleet {
 
   /** Takes at most the `stopMs` of the configuration, and a little to close sockets. */
   async stop(): Promise<void> {
-    this.#departures.stop();
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
     await this.#leaving;
+    this.#departures.stop(); // last: who was just taken out would be looked for from now on
   }
 
   names(): readonly string[] {
@@ -144,6 +146,13 @@ export class Fleet {
     };
   }
 
+  /** Why this VM has its size, by what is held now. null: there is none of that name. */
+  explain(name: string): VmExplanation | null {
+    const runner = this.#runners.get(name);
+    const verdict = standings(this.#arbiter).find(({ vm }) => vm === name)?.verdict ?? null;
+    return runner === undefined ? null : explainVm({ ...runner.state, verdict }, this.#now());
+  }
+
   /**
    * Goes over to another configuration at once; loops that end take up to `stopMs` to let go of their VMs, and those
    * that begin wait for them. Sizes are not touched.
@@ -164,19 +173,18 @@ export class Fleet {
         return [name, kept ?? this.#newRunner(vm, old)];
       }),
     );
-    const renamed = membersOf(next.vms).map((member) => {
-      const from = begun.get(member.name) ?? null;
-      return from === null ? member : { ...member, renamedFrom: from };
+    const members = next.vms.map((vm): Member => {
+      const was = begun.get(vm.spec.name) ?? this.#departures.nameAt(vm.qmp);
+      return { ...memberOf(vm), ...(was === null ? {} : { renamedFrom: was }) };
     });
     this.#node = { ...next.nodeSize, brake: this.#node.brake };
-    this.#arbitrate({ kind: "capacity-changed", capacity: this.#capacity() });
-    this.#arbitrate({ kind: "members-changed", members: renamed });
+    this.#arbitrate({ kind: "members-changed", capacity: this.#capacity(), members });
     const ended = plan.ended.flatMap((name) => before.get(name) ?? []);
     this.#leaving = Promise.all([this.#leaving, ...ended.map((runner) => runner.stop())]);
     this.#depart(vms.filter(({ spec }) => plan.removed.includes(spec.name)));
     for (const vm of next.vms) {
       const { name } = vm.spec;
-      this.#departures.forget(name);
+      this.#departures.forget(vm);
       const runner = this.#runners.get(name);
       if (begun.has(name)) runner?.start(this.#leaving);
       else runner?.reconfigure({ vm, timers: next.timers, sliceBytes: next.sliceBytes });
@@ -190,10 +198,15 @@ export class Fleet {
   #depart(removed: readonly VmConfig[]): void {
     const leaving = this.#leaving.then(() => {
       for (const { spec, qmp } of removed) {
-        if (!this.#runners.has(spec.name)) this.#departures.watch(spec.name, qmp);
+        if (!this.#isConfigured(spec.name, qmp)) this.#departures.watch(spec.name, qmp);
       }
     });
     this.#leaving = leaving;
+  }
+
+  /** Meanwhile it may have come back, perhaps under another name. */
+  #isConfigured(name: string, qmp: VmConfig["qmp"]): boolean {
+    return this.#config.vms.some((vm) => vm.spec.name === name || isSameAddress(vm.qmp, qmp));
   }
 
   #newRunner(vm: VmConfig, before: VmRunner | null): VmRunner {
@@ -241,9 +254,7 @@ export class Fleet {
   }
 }
 
-/** The VMs of a configuration, as the node sees them. */
-export function membersOf(vms: readonly VmConfig[]): readonly Member[] {
-  return vms.map(({ spec, weight, priority }) => {
-    return { name: spec.name, ...spec.bounds, weight, priority };
-  });
+/** One VM of the configuration, as the node sees it. */
+export function memberOf({ spec, weight, priority }: VmConfig): Member {
+  return { name: spec.name, ...spec.bounds, weight, priority };
 }

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
-  explainVm,
   initialVm,
   note,
   type stepVm,
@@ -10,7 +9,6 @@ import {
   type AgentTimers,
   type MonoMs,
   type VmEvent,
-  type VmExplanation,
   type VmState,
   type VmStatus,
 } from "@selfscale/core";
@@ -174,10 +172,6 @@ export class VmRunner {
     const { now, shellTimers } = this.#options;
     if (this.#diedAt === null) return false;
     return this.#world === null || now() - this.#diedAt < shellTimers.reconnectResetMs;
-  }
-
-  explain(): VmExplanation {
-    return explainVm(this.#state, this.#options.now());
   }
 
   /** What happened since then, as far as it is remembered. */

@@ -59,7 +59,11 @@ describe("one claim after the other", () => {
     [full] = stepArbiter(full, { kind: "left", vm: "b" }, 0);
     ({ after: full } = claim(full, "a", size(1, 3), size(1, 3), 1));
     const raised = [member("a"), member("b", { min: size(0, 2) })];
-    [full] = stepArbiter(full, { kind: "members-changed", members: raised }, 2);
+    [full] = stepArbiter(
+      full,
+      { kind: "members-changed", capacity: full.capacity, members: raised },
+      2,
+    );
     ({ after: full } = claim(full, "a", size(1, 2), size(1, 3), 3));
     const { changes } = claim(full, "a", size(1, 3), size(1, 3), 4);
     expect(changes).toMatchObject([{ vm: "a", recall: size(1, 2) }]);

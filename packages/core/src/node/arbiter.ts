@@ -36,7 +36,7 @@ export function stepArbiter(before: ArbiterState, event: ArbiterEvent, now: Mono
     case "capacity-changed":
       return divided({ ...before, capacity: event.capacity }, null, now);
     case "members-changed":
-      return divided(joined(before, event.members), null, now);
+      return divided(joined({ ...before, capacity: event.capacity }, event.members), null, now);
     default:
       return event satisfies never;
   }

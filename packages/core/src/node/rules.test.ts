@@ -136,7 +136,9 @@ describe("while the agent runs", () => {
   });
 
   test("a VM that is removed counts until its QEMU is gone, and then is nobody", () => {
-    let [state] = stepArbiter(two(), { kind: "members-changed", members: [member("b")] }, 2);
+    const { capacity } = two();
+    const members = [member("b")];
+    let [state] = stepArbiter(two(), { kind: "members-changed", capacity, members }, 2);
     expect(nodeUse(state).held).toEqual(size(2, 8));
     expect(standingOf(state, "a")?.isRemoved).toBe(true);
     const claim = claimOf(size(1, 8), size(1, 5), { ...STEP, number: 2 });
@@ -154,12 +156,42 @@ describe("while the agent runs", () => {
       member("b"),
       member("d", { min: size(1, 1), max: size(1, 2) }),
     ];
-    const [state] = stepArbiter(two(), { kind: "members-changed", members }, 2);
+    const { capacity } = two();
+    const [state] = stepArbiter(two(), { kind: "members-changed", capacity, members }, 2);
     expect(standings(state).map(({ vm }) => vm)).toEqual(["c", "b", "d"]);
     expect(standingOf(state, "c")).toMatchObject({ held: size(1, 5), weight: 2 });
     expect(standingOf(state, "b")?.isRemoved).toBe(false);
     expect(gib(state, "d")).toBe(1); // its minimum is due to it
     expect(standings(state).some(({ recall }) => recall !== null)).toBe(true);
+  });
+
+  test("a larger node and one VM more come at once: its minimum goes before the wishes of those that waited", () => {
+    const members = [member("a"), member("b"), member("c", { min: size(1, 2), max: size(1, 2) })];
+    let waiting = nodeWith(plainNode(size(9, 8)), [
+      { name: "a", want: size(1, 8), held: size(1, 4) },
+      { name: "b", want: size(1, 8), held: size(1, 4) },
+    ]);
+    const confirmed = claimOf(size(1, 8), size(1, 4), { ...STEP, number: 2, permit: size(1, 4) });
+    [waiting] = stepArbiter(waiting, { kind: "claimed", vm: "a", claim: confirmed }, 2);
+    const capacity = plainNode(size(9, 10));
+    const event = { kind: "members-changed", capacity, members } as const;
+    const [state, changes] = stepArbiter(waiting, event, 2);
+    expect(standingOf(state, "c")?.held).toEqual(size(1, 2)); // it waits for nobody
+    expect(changes.filter(({ permit, recall }) => permit.memBytes > 4 * GIB || recall)).toEqual([]);
+    expect(nodeUse(state)).toMatchObject({ promised: size(3, 10), isOvercommitted: false });
+  });
+
+  test("6: a verdict that stands names what is held now, not what was held when it was given", () => {
+    let state = nodeWith(plainNode(size(9, 8)), [
+      { name: "a", want: size(1, 8), held: size(1, 6) },
+      { name: "b", want: size(1, 8), held: size(1, 2) },
+    ]);
+    expect(standingOf(state, "b")?.verdict?.text).toContain("a holds 6144 MiB");
+    const given = claimOf(size(1, 8), size(1, 5), { ...STEP, number: 2, permit: size(1, 4) });
+    [state] = stepArbiter(state, { kind: "claimed", vm: "a", claim: given }, 2);
+    const { verdict } = standingOf(state, "b") ?? {};
+    expect(verdict?.text).toContain("a holds 5120 MiB");
+    expect(verdict?.holders).toMatchObject([{ vm: "a", held: size(1, 5) }]);
   });
 
   test("what a gone QEMU had plugged is free; its minimum stays kept on its grid", () => {

@@ -4,6 +4,7 @@ import { type MonoMs } from "../time.ts";
 import { both, minus } from "./amounts.ts";
 import { roomOf } from "./capacity.ts";
 import { accountsOf, type ArbiterState } from "./state.ts";
+import { verdictNow } from "./verdict.ts";
 import { RESOURCES, type Account, type Resource, type Verdict } from "./types.ts";
 
 export type NodeUse = Readonly<{
@@ -65,7 +66,7 @@ export function standings(state: ArbiterState): readonly Standing[] {
     recall: account.recall,
     waitingSince: account.waitingSince,
     position: positions.get(account.name) ?? null,
-    verdict: account.verdict,
+    verdict: verdictNow(account, accounts, state.places, state.capacity.brake),
     isRemoved: account.isRemoved,
   }));
 }

@@ -58,8 +58,11 @@ export type ArbiterEvent =
   /** QEMU is known to be gone: only its minimum stays reserved. A lost socket alone is not that. */
   | Readonly<{ kind: "left"; vm: string }>
   | Readonly<{ kind: "capacity-changed"; capacity: Capacity }>
-  /** The whole list anew. A VM that is not in it any more counts until it has left. */
-  | Readonly<{ kind: "members-changed"; members: readonly Member[] }>;
+  /**
+   * The whole list anew, on a node that may have changed with it: both count at once, so that nobody is given what is due
+   * to a VM that comes. A VM that is not in the list any more counts until it has left.
+   */
+  | Readonly<{ kind: "members-changed"; capacity: Capacity; members: readonly Member[] }>;
 
 /** Why a VM has less than it wants. One line each: the operator's manual is made from here. */
 export const VERDICT_RULES = {

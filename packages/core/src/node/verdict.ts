@@ -111,6 +111,20 @@ export function keyOf({ of, rule, holders }: Ruling): string {
   return [of, rule, ...holders].join();
 }
 
+/** The verdict that stands for this VM, with what is held by now. */
+export function verdictNow(
+  account: Account,
+  accounts: readonly Account[],
+  places: ReadonlyMap<string, number>,
+  brake: string | null,
+): Verdict | null {
+  const { verdict } = account;
+  if (verdict === null) return null;
+  const holders = verdict.holders.flatMap(({ vm }) => places.get(vm) ?? []);
+  const of = verdict.resource === "memory" ? "memBytes" : "milliCpu";
+  return verdictOf({ of, rule: verdict.rule, holders }, account, accounts, brake);
+}
+
 export function verdictOf(
   { of, rule, holders }: Ruling,
   account: Account,

@@ -68,7 +68,7 @@ export class AgentProcess {
 
   /** The operator's file says something else of one VM: the node learns it first, then the VM. */
   rebound(vm: number, members: readonly Member[], bounds: Bounds): void {
-    this.#arbitrate({ kind: "members-changed", members });
+    this.#arbitrate({ kind: "members-changed", capacity: this.#arbiter.capacity, members });
     this.vms[vm]?.tell({ kind: "bounds-changed", bounds });
   }
 

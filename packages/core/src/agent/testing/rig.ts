@@ -159,7 +159,7 @@ export class Rig {
     const members = this.vms.map(({ name, state }) => {
       return { name, ...state.spec.bounds, weight: 1, priority: 0 };
     });
-    this.stepNode({ kind: "members-changed", members });
+    this.stepNode({ kind: "members-changed", capacity: this.arbiter.capacity, members });
     return vm;
   }
 
