@@ -74,7 +74,7 @@ type ReadOptions = Readonly<{
 export function readConfig(file: string, options: ReadOptions = {}): ReadConfig {
   const { findMore = () => [], proc = "/proc" } = options;
   const source = parse(file, read(file));
-  const parsed = ConfigFile.safeParse(source.document.toJS());
+  const parsed = ConfigFile.safeParse(valuesOf(source));
   if (!parsed.success) throw new ConfigError(describeIssues(parsed.error.issues, source));
   const folder = path.dirname(path.resolve(file));
   const plan = planOf(parsed.data.node, proc);
@@ -119,6 +119,15 @@ function parse(file: string, yaml: string): Source {
     throw new ConfigError(`${file}:${line}: not YAML: ${problem.message}`);
   }
   return { file, document, lines };
+}
+
+function valuesOf({ file, document }: Source): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // Aliases that point nowhere, or that multiply beyond reason.
+    throw new ConfigError(`${file}: not YAML: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function complete(file: ConfigFile, nodePlan: NodePlan, folder: string): AgentConfig {

@@ -295,6 +295,12 @@ test("a file that is not there, or is a folder, is one sentence too", () => {
   expect(messageOf(folder)).toBe(`${folder}: can't be read (EISDIR), expected a YAML file`);
 });
 
+test("aliases that multiply beyond reason are one sentence too", () => {
+  const many = `node: &node { cpu: 4, mem: 3Gi }\nvms: [${"*node, ".repeat(101)}]\n`;
+  const { file } = writeConfig(many);
+  expect(messageOf(file)).toMatch(/^.*agent\.yaml: not YAML: Excessive alias count/);
+});
+
 test("a token file of nothing but space holds no token", () => {
   const { folder, file } = writeConfig(edit(["name: pg-1", "name: pg-1\n    token: empty"]));
   fs.writeFileSync(path.join(folder, "empty"), " \n");
