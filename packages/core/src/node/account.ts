@@ -3,12 +3,24 @@ import { type Size } from "@selfscale/protocol";
 import { least, most, NOTHING, sameSize } from "./amounts.ts";
 import { type Account, type Claim, type Member } from "./types.ts";
 
+/** One who has not said anything, or is gone: nothing can't wait, nothing is promised, nothing is refused. */
+const SILENT = {
+  urgent: NOTHING,
+  loanMilli: 0,
+  promised: NOTHING,
+  recall: null,
+  waitingSince: null,
+  verdict: null,
+  ruling: "",
+} as const;
+
 /**
  * A VM that nobody has looked at since the agent began. Its minimum and overhead are kept free, so that it can always
  * boot; what it may have grown to before is nobody else's either, until its QEMU was read or is known to be gone.
  */
 export function opened({ name, min, max, weight, priority }: Member): Account {
   return {
+    ...SILENT,
     name,
     weight,
     priority,
@@ -20,17 +32,10 @@ export function opened({ name, min, max, weight, priority }: Member): Account {
     want: min,
     held: min,
     min,
-    urgent: NOTHING,
-    loanMilli: 0,
     step: NOTHING,
     secured: min,
-    promised: NOTHING,
     permit: min,
     share: min,
-    recall: null,
-    waitingSince: null,
-    verdict: null,
-    ruling: "",
   };
 }
 
@@ -66,21 +71,15 @@ export function ended(account: Account): Account {
   const secured = least(account.secured, min);
   return {
     ...account,
+    ...SILENT,
     isRunning: false,
     mayHold: null,
     want: min,
     held: secured,
     min,
-    urgent: NOTHING,
-    loanMilli: 0,
     secured,
-    promised: NOTHING,
     permit: min,
     share: min,
-    recall: null,
-    waitingSince: null,
-    verdict: null,
-    ruling: "",
   };
 }
 

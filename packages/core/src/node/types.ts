@@ -114,13 +114,6 @@ export type Account = Readonly<{
   isRunning: boolean;
   /** What it may hold as long as nobody has looked since the start; null: it is known, or known to be gone. */
   mayHold: Size | null;
-  number: number;
-  want: Size;
-  held: Size;
-  min: Size;
-  urgent: Size;
-  loanMilli: number;
-  step: Size;
   /** What is kept free for its minimum: all of it, unless the node is too full for that yet. */
   secured: Size;
   /** The most that it may grow to by what it was sent and has not confirmed to be over. */
@@ -133,4 +126,5 @@ export type Account = Readonly<{
   verdict: Verdict | null;
   /** The rule and who was named with it: another one is news, while what they hold changes all the time. */
   ruling: string;
-}>;
+}> &
+  Omit<Claim, "permit">;
