@@ -20,11 +20,14 @@ export const GOLD_GETS_MIB = 1280;
 const NAMES = ["gold", "silver", "bronze"] as const;
 const IDENTITIES = { gold: "a", silver: "b", bronze: "c" } as const;
 
-/** What the loads take, and how fast. With what a guest uses anyway, gold then wants its whole share. */
+/**
+ * What the loads take, and how fast. With what a guest uses anyway gold wants its whole share, and silver no more than its
+ * own: what it used beyond that before gold needed it, its monitor would rightly not give back.
+ */
 const LOADS = {
   bronze: { mib: 1300, rate: 150 },
   gold: { mib: 1000, rate: 60 },
-  silver: { mib: 380, rate: 40 },
+  silver: { mib: 200, rate: 40 },
 };
 /** Longer than the story. */
 const HOLD_S = 600;
