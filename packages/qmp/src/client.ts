@@ -179,7 +179,7 @@ export class QmpClient {
     const limits = this.#limits(options);
     const onDeadline = () => new QmpTimeoutError(name, limits.timeoutMs);
     return await waitWithin<KnownQmpEvent<Name>>(limits, onDeadline, (settlers) => {
-      const ignoreEnd = this.#wire.awaitEnd(name, false, settlers);
+      const ignoreEnd = this.#wire.awaitEnd(name, settlers);
       const unsubscribe = this.on(name, (event) => {
         if (!isWanted(event)) return;
         release();

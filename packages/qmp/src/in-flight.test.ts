@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { InFlight } from "./in-flight.ts";
+import { InFlight, type Outcome } from "./in-flight.ts";
 import { type ReplyOutcome } from "./message.ts";
 
 const returned = (value: unknown): ReplyOutcome => ({ kind: "returned", value });
@@ -8,9 +8,9 @@ const refused: ReplyOutcome = { kind: "refused", errorClass: "GenericError", des
 /** A table with `count` commands in it, and what each was told. */
 function tableOf(count: number, max = 8) {
   const table = new InFlight(max);
-  const told = new Map<number, ReplyOutcome[]>();
+  const told = new Map<number, Outcome[]>();
   for (let i = 0; i < count; i += 1) {
-    const outcomes: ReplyOutcome[] = [];
+    const outcomes: Outcome[] = [];
     const id = table.add((outcome) => outcomes.push(outcome));
     if (id !== null) told.set(id, outcomes);
   }
@@ -79,4 +79,14 @@ test("what is not abandoned stays, even when a later one is answered first", () 
   table.deliver(2, returned("b"));
   expect(table.size).toBe(1);
   expect(table.deliver(1, returned("a"))).toBe(true);
+});
+
+test("the end of the connection reaches every command that waits, once, and no abandoned one", () => {
+  const { table, told } = tableOf(3);
+  table.abandon(2);
+  const end = { reason: "ended-by-peer", message: "QEMU ended it", cause: null } as const;
+  table.lose(end);
+  table.lose(end);
+  expect([...told.values()]).toEqual([[{ kind: "lost", end }], [], [{ kind: "lost", end }]]);
+  expect(table.size).toBe(0);
 });

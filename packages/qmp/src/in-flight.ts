@@ -2,14 +2,21 @@
 // well. An abandoned command (timed out, aborted) keeps its place until its answer, or a later
 // one, comes: it still occupies QEMU, its late answer must go nowhere, and its place must stay
 // bounded.
+import { type QmpEnd } from "./errors.ts";
 import { type ReplyId, type ReplyOutcome } from "./message.ts";
 
-export type Settle = (outcome: ReplyOutcome) => void;
-type Entry = { readonly settle: Settle; isAbandoned: boolean };
+/** What becomes of a command: its answer, or the end of the connection before that. */
+export type Outcome = ReplyOutcome | Readonly<{ kind: "lost"; end: QmpEnd }>;
+export type Settle = (outcome: Outcome) => void;
+type Entry = { readonly id: number; readonly settle: Settle; isAbandoned: boolean };
 
 export class InFlight {
   readonly #max: number;
-  readonly #entries = new Map<number, Entry>(); // in the order asked
+  /**
+   * In the order asked. No Map: each time one that is added to and deleted from is made anew, the old one refers to the
+   * new one, and once an old one has outlived two collections, everything ever waited for stays until the next full one.
+   */
+  readonly #entries: Entry[] = [];
   #lastId = 0;
 
   constructor(max: number) {
@@ -17,30 +24,37 @@ export class InFlight {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.length;
   }
 
   /** The new command's id; null when there is no room. Ids are never used twice. */
   add(settle: Settle): number | null {
-    if (this.#entries.size >= this.#max) return null;
+    if (this.#entries.length >= this.#max) return null;
     this.#lastId += 1;
-    this.#entries.set(this.#lastId, { settle, isAbandoned: false });
+    this.#entries.push({ id: this.#lastId, settle, isAbandoned: false });
     return this.#lastId;
   }
 
   abandon(id: number): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#entries.find((one) => one.id === id);
     if (entry !== undefined) entry.isAbandoned = true;
+  }
+
+  /** The connection is over: nothing is answered any more. */
+  lose(end: QmpEnd): void {
+    for (const { settle, isAbandoned } of this.#entries.splice(0)) {
+      if (!isAbandoned) settle({ kind: "lost", end });
+    }
   }
 
   /** Delivers an answer to its command. False: nobody waits for it. */
   deliver(replyId: ReplyId, outcome: ReplyOutcome): boolean {
     const id = replyId === "absent" ? this.#idOfAnonymous(outcome) : replyId;
     if (id === null || id === "foreign") return false;
-    const entry = this.#entries.get(id);
+    const index = this.#entries.findIndex((one) => one.id === id);
+    const [entry] = index === -1 ? [] : this.#entries.splice(index, 1);
     if (entry === undefined) return false;
-    this.#entries.delete(id);
-    this.#dropAbandonedBefore(id);
+    this.#dropAbandonedBefore(index);
     if (entry.isAbandoned) return false;
     entry.settle(outcome);
     return true;
@@ -52,15 +66,13 @@ export class InFlight {
    */
   #idOfAnonymous(outcome: ReplyOutcome): number | null {
     if (outcome.kind !== "refused") return null;
-    const [oldest] = this.#entries.keys();
-    return oldest ?? null;
+    return this.#entries[0]?.id ?? null;
   }
 
   /** What was asked before an answered command will not be answered any more. */
-  #dropAbandonedBefore(id: number): void {
-    for (const [earlier, entry] of this.#entries) {
-      if (earlier >= id) return;
-      if (entry.isAbandoned) this.#entries.delete(earlier);
-    }
+  #dropAbandonedBefore(index: number): void {
+    if (index === 0) return;
+    const earlier = this.#entries.splice(0, index);
+    this.#entries.unshift(...earlier.filter(({ isAbandoned }) => !isAbandoned));
   }
 }

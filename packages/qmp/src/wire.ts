@@ -12,7 +12,7 @@ import {
   QmpTimeoutError,
   QmpUnexpectedReplyError,
 } from "./errors.ts";
-import { InFlight } from "./in-flight.ts";
+import { InFlight, type Outcome } from "./in-flight.ts";
 import { LineSplitter, type SplitProblem } from "./line-splitter.ts";
 import { type Message, parseMessage, type QmpGreeting, type RawEvent } from "./message.ts";
 
@@ -89,7 +89,7 @@ export class QmpWire {
   /** The first line. Rejects with `onDeadline()` when it does not come, QmpLostError at the end. */
   greeting(limits: Limits, onDeadline: () => Error): Promise<QmpGreeting> {
     return waitWithin<QmpGreeting>(limits, onDeadline, (settlers) => {
-      const release = this.awaitEnd("greeting", false, settlers);
+      const release = this.awaitEnd("greeting", settlers);
       this.#onGreeting = (greeting) => {
         release();
         settlers.resolve(greeting);
@@ -104,38 +104,25 @@ export class QmpWire {
     const payload = JSON.stringify({ execute: command, arguments: args }).slice(0, -1); // no brace
     const onDeadline = () => new QmpTimeoutError(command, limits.timeoutMs);
     return await waitWithin<unknown>(limits, onDeadline, (settlers) => {
-      const release = this.awaitEnd(command, true, settlers);
       const id = this.#inFlight.add((outcome) => {
-        release();
         if (outcome.kind === "returned") settlers.resolve(outcome.value);
-        else if (outcome.kind === "malformed") {
-          settlers.reject(new QmpUnexpectedReplyError(command, outcome.problem));
-        } else {
-          const { errorClass, description } = outcome;
-          settlers.reject(new QmpCommandError(command, errorClass, description));
-        }
+        else settlers.reject(errorOf(command, outcome));
       });
       if (id === null) {
-        release();
         settlers.reject(new QmpBusyError(command, this.#inFlight.size));
-        return release;
+        return () => undefined;
       }
       this.#socket.write(`${payload},"id":${id}}\n`);
       return () => {
-        release();
         this.#inFlight.abandon(id);
       };
     });
   }
 
-  /** Rejects the wait when the connection ends. Returns how to stop caring. */
-  awaitEnd(
-    awaited: string,
-    wasSent: boolean,
-    settlers: Pick<Settlers<never>, "reject">,
-  ): () => void {
+  /** Rejects the wait for something that no command asked for when the connection ends. Returns how to stop caring. */
+  awaitEnd(awaited: string, settlers: Pick<Settlers<never>, "reject">): () => void {
     const waiter: Waiter = (end) => {
-      settlers.reject(new QmpLostError(awaited, wasSent, end));
+      settlers.reject(new QmpLostError(awaited, false, end));
     };
     if (this.#end !== null) waiter(this.#end);
     else this.#waiters.add(waiter);
@@ -149,6 +136,7 @@ export class QmpWire {
     this.#socket.destroy();
     const waiters = [...this.#waiters];
     this.#waiters.clear();
+    this.#inFlight.lose(this.#end);
     for (const waiter of waiters) waiter(this.#end);
     this.#resolveClosed(this.#end);
   }
@@ -204,5 +192,18 @@ export class QmpWire {
     } catch (error) {
       this.end("listener-failed", `a listener of ${event.name} threw`, error);
     }
+  }
+}
+
+function errorOf(command: string, outcome: Exclude<Outcome, { kind: "returned" }>): Error {
+  switch (outcome.kind) {
+    case "lost":
+      return new QmpLostError(command, true, outcome.end);
+    case "malformed":
+      return new QmpUnexpectedReplyError(command, outcome.problem);
+    case "refused":
+      return new QmpCommandError(command, outcome.errorClass, outcome.description);
+    default:
+      return outcome satisfies never;
   }
 }

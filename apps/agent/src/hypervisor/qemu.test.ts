@@ -19,14 +19,14 @@ const ONLY_ONE: DeviceChoice = { kind: "only-one" };
 const NONE: DeviceChoice = { kind: "none" };
 const never = new AbortController().signal;
 
-function attach(qemu: TestQemu, memoryDevice = ONLY_ONE): Promise<Qemu> {
+function attach(qemu: TestQemu, memoryDevice = ONLY_ONE, signal = never): Promise<Qemu> {
   const address = { kind: "unix", path: qemu.socket } as const;
-  return Qemu.attach({ address, memoryDevice, greetingMs: 2_000, commandMs: 5_000 }, never);
+  return Qemu.attach({ address, memoryDevice, greetingMs: 2_000, commandMs: 5_000 }, signal);
 }
 
 test("reads the facts of a QEMU that is stopped at its first instruction", async () => {
   const qemu = await attach(await startQemu({ uuid: UUID, isStopped: true }));
-  const facts = await qemu.observe(never);
+  const facts = await qemu.observe();
   expect(facts).toEqual({
     process: `${UUID}:${facts.threadId}`,
     uuid: UUID,
@@ -48,16 +48,16 @@ test("reads the facts of a QEMU that is stopped at its first instruction", async
 
 test("an all-zero UUID is none", async () => {
   const qemu = await attach(await startQemu());
-  expect(await qemu.observe(never)).toMatchObject({ uuid: null, runState: "running" });
+  expect(await qemu.observe()).toMatchObject({ uuid: null, runState: "running" });
   qemu.close();
 });
 
 test("requested moves at once; without a guest size stays 0", async () => {
   const started = await startQemu();
   const qemu = await attach(started);
-  await qemu.observe(never);
-  await qemu.setRequested(256 * MIB, never);
-  const { memoryDevice } = await qemu.observe(never);
+  await qemu.observe();
+  await qemu.setRequested(256 * MIB);
+  const { memoryDevice } = await qemu.observe();
   expect(memoryDevice).toMatchObject({ requestedBytes: 256 * MIB, sizeBytes: 0 });
   qemu.close();
 });
@@ -71,11 +71,11 @@ test.for([
   },
 ])("QEMU refuses a requested size: $name", async ({ bytes, problem }) => {
   const qemu = await attach(await startQemu());
-  await qemu.observe(never);
-  const error: unknown = await qemu.setRequested(bytes, never).catch((thrown: unknown) => thrown);
+  await qemu.observe();
+  const error: unknown = await qemu.setRequested(bytes).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(QmpCommandError);
   expect(String(error)).toMatch(problem);
-  expect(await qemu.observe(never)).toMatchObject({ memoryDevice: { requestedBytes: 0 } });
+  expect(await qemu.observe()).toMatchObject({ memoryDevice: { requestedBytes: 0 } });
   qemu.close();
 });
 
@@ -100,16 +100,16 @@ test.for<{ name: string; devices: readonly string[]; choice: DeviceChoice; probl
   },
 ])("says what is wrong with the memory device: $name", async ({ devices, choice, problem }) => {
   const qemu = await attach(await startQemu({ devices }), choice);
-  await expect(qemu.observe(never)).rejects.toThrow(problem);
+  await expect(qemu.observe()).rejects.toThrow(problem);
   qemu.close();
 });
 
 test("a named device moves alone, and what others hold counts as base", async () => {
   const started = await startQemu({ devices: ["vm0", "vm1"], dimmMib: 128 });
   const qemu = await attach(started, { kind: "named", id: "vm1" });
-  await qemu.observe(never);
-  await qemu.setRequested(64 * MIB, never);
-  expect(await qemu.observe(never)).toMatchObject({
+  await qemu.observe();
+  await qemu.setRequested(64 * MIB);
+  expect(await qemu.observe()).toMatchObject({
     baseMemBytes: BASE_BYTES + 128 * MIB,
     memoryDevice: { requestedBytes: 64 * MIB },
   });
@@ -126,22 +126,22 @@ test.for([
   { name: "for want of a device", devices: [], choice: ONLY_ONE },
 ])("memory is fixed $name", async ({ devices, choice }) => {
   const qemu = await attach(await startQemu({ devices }), choice);
-  expect(await qemu.observe(never)).toMatchObject({
+  expect(await qemu.observe()).toMatchObject({
     baseMemBytes: BASE_BYTES,
     memoryDevice: null,
   });
-  await expect(qemu.setRequested(0, never)).rejects.toThrow("no virtio-mem device to resize");
+  await expect(qemu.setRequested(0)).rejects.toThrow("no virtio-mem device to resize");
   qemu.close();
 });
 
 test("vCPUs are plugged lowest id first, never twice, and never beyond what there is", async () => {
   const started = await startQemu();
   const qemu = await attach(started);
-  await qemu.plugCpus(3, never);
-  expect(await qemu.observe(never)).toMatchObject({ vcpusPlugged: 3, vcpusMax: 4 });
-  await qemu.plugCpus(2, never); // already there
-  await qemu.plugCpus(9, never);
-  expect(await qemu.observe(never)).toMatchObject({ vcpusPlugged: 4 });
+  await qemu.plugCpus(3);
+  expect(await qemu.observe()).toMatchObject({ vcpusPlugged: 3, vcpusMax: 4 });
+  await qemu.plugCpus(2); // already there
+  await qemu.plugCpus(9);
+  expect(await qemu.observe()).toMatchObject({ vcpusPlugged: 4 });
   const cpus = await started.qmp.execute("query-cpus-fast", {});
   const sockets = cpus
     .toSorted((a, b) => a["cpu-index"] - b["cpu-index"])
@@ -159,8 +159,8 @@ test("another client may plug in between; the next free one is taken", async () 
   const lowest = slots.findLast((slot) => slot["qom-path"] === null);
   if (lowest === undefined) throw new Error("QEMU has no free slot");
   await started.qmp.execute("device_add", { driver: lowest.type, id: "theirs", ...lowest.props });
-  await qemu.plugCpus(3, never);
-  expect(await qemu.observe(never)).toMatchObject({ vcpusPlugged: 3 });
+  await qemu.plugCpus(3);
+  expect(await qemu.observe()).toMatchObject({ vcpusPlugged: 3 });
   qemu.close();
 });
 
@@ -171,20 +171,30 @@ test("tells of a stop, and reads the run state anew", async () => {
   qemu.onNews((event) => seen.push(event.name));
   await started.qmp.execute("stop", {});
   await until("the STOP event", () => seen.includes("STOP"));
-  expect(await qemu.observe(never)).toMatchObject({ runState: "paused" });
+  expect(await qemu.observe()).toMatchObject({ runState: "paused" });
   qemu.close();
 });
 
 test("a killed QEMU ends the connection; the next one is another process", async () => {
   const first = await startQemu({ uuid: UUID });
   const before = await attach(first);
-  const { process } = await before.observe(never);
+  const { process } = await before.observe();
   await first.end();
   expect(await before.closed).toMatchObject({ reason: "ended-by-peer" });
   await expect(attach(first)).rejects.toMatchObject({ reason: "refused" });
 
   const second = await startQemu({ uuid: UUID, socket: first.socket });
   const after = await attach(second);
-  expect((await after.observe(never)).process).not.toBe(process);
+  expect((await after.observe()).process).not.toBe(process);
   after.close();
+});
+
+test("a signal that aborts ends the session, and what was under way is lost", async () => {
+  const stop = new AbortController();
+  const qemu = await attach(await startQemu(), ONLY_ONE, stop.signal);
+  const observing = qemu.observe();
+  stop.abort();
+  await expect(observing).rejects.toMatchObject({ name: "QmpLostError" });
+  expect((await qemu.closed).reason).toBe("closed-here");
+  await expect(qemu.observe()).rejects.toThrow("closed here");
 });

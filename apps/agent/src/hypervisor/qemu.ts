@@ -74,14 +74,21 @@ export class Qemu {
     this.#vcpusMax = fixed.vcpusMax;
   }
 
-  /** Connects and reads what never changes. Rejects with an error of packages/qmp, or our own. */
+  /**
+   * Connects and reads what never changes. Rejects with an error of packages/qmp, or our own. The signal ends the session
+   * whenever it aborts: a listener per command would cost more than the command.
+   */
   static async attach(options: QemuOptions, signal: AbortSignal): Promise<Qemu> {
     const client = await QmpClient.connect(options.address, {
       greetingTimeoutMs: options.greetingMs,
       signal,
     });
+    const onAbort = () => client.close();
+    signal.addEventListener("abort", onAbort, { once: true });
+    void client.closed.then(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
     try {
-      const limits = { timeoutMs: options.commandMs, signal };
+      const limits = { timeoutMs: options.commandMs };
       const { UUID } = await client.execute("query-uuid", {}, limits);
       const slots = await client.execute("query-hotpluggable-cpus", {}, limits);
       const vcpusMax = slots.reduce((sum, slot) => sum + slot["vcpus-count"], 0);
@@ -109,8 +116,8 @@ export class Qemu {
   }
 
   /** Everything that may have changed, in one burst of queries. */
-  async observe(signal: AbortSignal): Promise<QemuFacts> {
-    const limits = { timeoutMs: this.#options.commandMs, signal };
+  async observe(): Promise<QemuFacts> {
+    const limits = { timeoutMs: this.#options.commandMs };
     const [status, memory, devices, cpus] = await Promise.all([
       this.#client.execute("query-status", {}, limits),
       this.#client.execute("query-memory-size-summary", {}, limits),
@@ -138,7 +145,7 @@ export class Qemu {
    * Asks the guest to plug or unplug until this much of the device is in use. Returns once QEMU
    * has noted the wish; the guest moves block by block, and may stop short when shrinking.
    */
-  async setRequested(requestedBytes: number, signal: AbortSignal): Promise<void> {
+  async setRequested(requestedBytes: number): Promise<void> {
     if (this.#deviceId === null)
       throw new QemuSetupError("there is no virtio-mem device to resize");
     await this.#client.execute(
@@ -148,7 +155,7 @@ export class Qemu {
         property: "requested-size",
         value: requestedBytes,
       },
-      { timeoutMs: this.#options.commandMs, signal },
+      { timeoutMs: this.#options.commandMs },
     );
   }
 
@@ -156,8 +163,8 @@ export class Qemu {
    * Plugs vCPUs until there are `vcpus`. Never unplugs any: re-adding one crashes QEMU 7.2.
    * The lowest free id goes first; with a gap below it the guest takes 13 s to bring one online.
    */
-  async plugCpus(vcpus: number, signal: AbortSignal): Promise<void> {
-    const limits = { timeoutMs: this.#options.commandMs, signal };
+  async plugCpus(vcpus: number): Promise<void> {
+    const limits = { timeoutMs: this.#options.commandMs };
     const listed = await this.#client.execute("query-hotpluggable-cpus", {}, limits);
     const slots = listed.toReversed().sort(byPlace); // QEMU lists the highest id first
     let plugged = slots
@@ -171,10 +178,9 @@ export class Qemu {
       await this.#client.execute("device_add", { driver: slot.type, id, ...slot.props }, limits);
       plugged += slot["vcpus-count"];
     }
-    const deadline = AbortSignal.timeout(this.#options.commandMs);
-    const either = AbortSignal.any([signal, deadline]);
+    const signal = AbortSignal.timeout(this.#options.commandMs);
     while ((await this.#client.execute("query-cpus-fast", {}, limits)).length < plugged) {
-      await delay(PLUG_POLL_MS, undefined, { signal: either });
+      await delay(PLUG_POLL_MS, undefined, { signal });
     }
   }
 }

@@ -56,13 +56,13 @@ export class HypervisorLink {
 
   setMemory(attempt: number, requestedBytes: number): void {
     this.#memoryLane = this.#memoryLane.then(() =>
-      this.#command(attempt, (qemu, signal) => qemu.setRequested(requestedBytes, signal)),
+      this.#command(attempt, (qemu) => qemu.setRequested(requestedBytes)),
     );
   }
 
   plugCpus(attempt: number, vcpus: number): void {
     this.#cpuLane = this.#cpuLane.then(() =>
-      this.#command(attempt, (qemu, signal) => qemu.plugCpus(vcpus, signal)),
+      this.#command(attempt, (qemu) => qemu.plugCpus(vcpus)),
     );
   }
 
@@ -84,13 +84,13 @@ export class HypervisorLink {
   /** Never rejects: what goes wrong is an event. */
   async #command(
     attempt: number,
-    run: (qemu: Hypervisor, signal: AbortSignal) => Promise<void>,
+    run: (qemu: Hypervisor) => Promise<void>,
   ): Promise<void> {
     const { onEvent, count } = this.#options;
     const attached = this.#attached;
     try {
       if (attached === null) throw new Error("QEMU is not attached");
-      await run(attached.qemu, this.#stop.signal);
+      await run(attached.qemu);
       count("commandsDone");
       onEvent({ kind: "command-settled", attempt, outcome: "done", problem: null });
     } catch (error) {
@@ -108,7 +108,7 @@ export class HypervisorLink {
     try {
       do {
         attached.observing = "once";
-        const facts = await attached.qemu.observe(this.#stop.signal);
+        const facts = await attached.qemu.observe();
         attached.observedAt = now();
         count("observations");
         if (this.#attached === attached) onEvent({ kind: "hypervisor-observed", facts });
@@ -174,7 +174,7 @@ export class HypervisorLink {
     try {
       // Listening first: what changes while we read is then read again.
       qemu.onNews((event) => this.#followNews(attached, event));
-      const facts = await qemu.observe(signal);
+      const facts = await qemu.observe();
       this.#attached = attached;
       count("attaches");
       onEvent({ kind: "hypervisor-attached", facts });
