@@ -23,16 +23,18 @@ export type TraceAsk = Readonly<{
 export function* traceLines({ stretches, from, ...ask }: TraceAsk): Generator<string> {
   const [first] = stretches;
   if (first === undefined) return;
-  const { spec, timers } = first.state;
+  const { state } = first.read();
+  const { spec, timers } = state;
   const header = {
     version: TRACE_VERSION,
     ...{ vm: ask.vm, release: ask.release, at: ask.at },
     ...{ from: first.since, until: ask.until, isWhole: first.since <= from },
-    ...{ spec, timers, state: first.state },
+    ...{ spec, timers, state },
   };
   yield toJson(header);
-  for (const [index, { entries, state, since, isBeginning }] of stretches.entries()) {
-    if (index > 0 && isBeginning) yield toJson({ at: since, state });
-    for (const entry of entries) yield toJson(entry);
+  for (const [index, { read, since, isBeginning }] of stretches.entries()) {
+    const { state: begun, entries } = read();
+    if (index > 0 && isBeginning) yield toJson({ at: since, state: begun });
+    yield* entries;
   }
 }

@@ -17,7 +17,6 @@ import {
 import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
 import { type AgentConfig, type VmConfig } from "../config/load.ts";
-import { journalShare } from "../journal/journal.ts";
 import { type Log } from "../log.ts";
 import { type NodeReading } from "../node/node-watch.ts";
 import { reserveOf } from "../node/plan.ts";
@@ -189,7 +188,7 @@ export class Fleet {
       if (begun.has(name)) runner?.start(this.#leaving);
       else runner?.reconfigure({ vm, timers: next.timers, sliceBytes: next.sliceBytes });
       runner?.setLogLevel(next.logLevel);
-      runner?.setJournalLimit(journalShare(next.vms.length));
+      runner?.shareMemory(next.vms.length);
     }
     return plan;
   }
@@ -221,7 +220,7 @@ export class Fleet {
       ...{ vm, timers, sliceBytes, recorder, observer, random },
       shellTimers: this.#shellTimers,
       log: this.#log.child({ vm: name }),
-      journalBytes: journalShare(vms.length),
+      vms: vms.length,
       node: {
         claim: (claim) => say({ kind: "claimed", vm: name, claim }),
         leave: () => say({ kind: "left", vm: name }),

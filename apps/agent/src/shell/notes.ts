@@ -1,8 +1,8 @@
 import { type Explanation, type MonoMs } from "@selfscale/core";
 import { type Log } from "../log.ts";
 
-/** How many are kept per VM for `status`. */
-export const KEPT_NOTES = 200;
+/** How many are kept for `status`: of one VM at most, of any VM at least, and of all together. */
+const [NOTES_AT_MOST, NOTES_AT_LEAST, ALL_NOTES] = [200, 10, 10_000];
 
 /** Causes that a broken or hostile guest can repeat at will: said once, then rarely. */
 const REPEATABLE: ReadonlySet<string> = new Set([
@@ -24,16 +24,29 @@ const REPEATABLE_EVERY_MS = 6_000;
 /** An explanation as `status` shows it. `times`: how often in a row it was given. */
 export type KeptNote = Explanation & Readonly<{ at: string; times: number }>;
 
+/** How many of one of so many VMs are kept. */
+export function notesShare(vms: number): number {
+  const share = Math.floor(ALL_NOTES / Math.max(1, vms));
+  return Math.min(NOTES_AT_MOST, Math.max(NOTES_AT_LEAST, share));
+}
+
 /** One VM's explanations: the last ones kept, each logged, repetitions counted instead. */
 export class Notes {
   readonly #log: Log;
+  #limit: number;
   #kept: KeptNote[] = [];
   #tokens = REPEATABLE_BURST;
   #countedAt: MonoMs | null = null;
   #suppressed = 0;
 
-  constructor(log: Log) {
+  constructor(log: Log, limit: number) {
     this.#log = log;
+    this.#limit = limit;
+  }
+
+  setLimit(limit: number): void {
+    this.#limit = limit;
+    this.#forget();
   }
 
   get kept(): readonly KeptNote[] {
@@ -59,12 +72,16 @@ export class Notes {
     const last = this.#kept.findLastIndex((kept) => kept.reason === note.reason);
     const before = this.#kept[last];
     if (before?.message === note.message && REPEATABLE.has(note.reason)) {
-      this.#kept[last] = { ...note, at, times: before.times + 1 };
+      this.#kept[last] = { at, times: before.times + 1, ...note };
       return true;
     }
-    this.#kept.push({ ...note, at, times: 1 });
-    if (this.#kept.length > KEPT_NOTES) this.#kept.shift();
+    this.#kept.push({ at, times: 1, ...note });
+    this.#forget();
     return false;
+  }
+
+  #forget(): void {
+    this.#kept.splice(0, Math.max(0, this.#kept.length - this.#limit));
   }
 
   #spend(now: MonoMs): boolean {

@@ -34,7 +34,7 @@ function startRunner(
     shellTimers: QUICK,
     ...options,
     sliceBytes: 256 * MIB,
-    journalBytes: 4 * MIB,
+    vms: 1,
     log,
     now: () => performance.now(),
     random: Math.random,

@@ -15,11 +15,11 @@ import {
 import { type Size } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
 import { type AgentConfig, type VmConfig } from "../config/load.ts";
-import { Journal, type Stretch } from "../journal/journal.ts";
+import { Journal, journalShare, type Stretch } from "../journal/journal.ts";
 import { type Log } from "../log.ts";
 import { Backoff } from "./backoff.ts";
 import { Counters, type CounterValues } from "./counters.ts";
-import { Notes, type KeptNote } from "./notes.ts";
+import { Notes, notesShare, type KeptNote } from "./notes.ts";
 import { type Observer } from "./observer.ts";
 import { Orders } from "./orders.ts";
 import { type ShellTimers } from "./timers.ts";
@@ -41,8 +41,8 @@ export type RunnerOptions = Settings &
     recorder: Recorder | null;
     observer: Observer;
     node: NodePort;
-    /** What its journal may take. */
-    journalBytes: number;
+    /** How many VMs share what may be remembered. */
+    vms: number;
     /** The state of the loop that this one takes the place of: the operator's orders go over. */
     before?: VmState;
     /** The machine. Tests pass a broken one. */
@@ -97,9 +97,9 @@ export class VmRunner {
     const { vm, timers, sliceBytes } = options;
     this.#options = options;
     this.#settings = { vm, timers, sliceBytes };
-    this.#notes = new Notes(options.log);
+    this.#notes = new Notes(options.log, notesShare(options.vms));
     this.#watch = new VmWatch(options.observer);
-    this.#journal = new Journal(options.journalBytes);
+    this.#journal = new Journal(journalShare(options.vms));
     this.#state = initialVm(vm.spec, timers, sliceBytes);
     if (options.before !== undefined) this.#state = withOrdersOf(this.#state, options.before);
     this.#reason = { word: vmWhy(this.#state), since: options.now() };
@@ -150,8 +150,10 @@ export class VmRunner {
     this.#options.log.level = level;
   }
 
-  setJournalLimit(bytes: number): void {
-    this.#journal.setLimit(bytes);
+  /** So many VMs share what may be remembered now. */
+  shareMemory(vms: number): void {
+    this.#journal.setLimit(journalShare(vms));
+    this.#notes.setLimit(notesShare(vms));
   }
 
   status(): RunnerStatus {

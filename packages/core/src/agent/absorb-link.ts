@@ -91,7 +91,7 @@ function scaleRequested(
   const level = levelAfter(state, target);
   if (level === null) return [{ ...state, answerDue: news.wish }, actions];
   return [
-    { ...state, level: { ...level, reason, floor, at: now, ageMs }, answerDue: news.wish },
+    { ...state, level: { reason, floor, at: now, ageMs, ...level }, answerDue: news.wish },
     actions,
   ];
 }

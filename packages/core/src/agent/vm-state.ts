@@ -194,7 +194,7 @@ export const NOTHING_TOLD: VmState["told"] = { memory: [], cpu: [] };
 const EASY: Tries = { failures: 0, retryAt: 0, since: null, problem: null };
 
 export function initialPace(): Pace {
-  return { growth: { ...EASY, triedTo: null }, shrink: { ...EASY, lowest: null, kicks: 0 } };
+  return { growth: { triedTo: null, ...EASY }, shrink: { lowest: null, kicks: 0, ...EASY } };
 }
 
 const FULL_BUDGET: Budget = { growths: null, turns: null, last: null, waitsUntil: null };
