@@ -16,12 +16,11 @@ export async function bundle(app, folder, plugins = []) {
     platform: "node",
     target: "node20.19",
     format: "cjs",
-    // A stack trace must still name our functions: an assertion's crash is read by people. The daemons are kept small and
-    // name them as they are made; the laboratory makes millions, so there they keep the names that they have.
+    // A stack trace must still name our functions: an assertion's crash is read by people. So they keep the names that they
+    // have; with short ones and keepNames every closure would be given its name as it is made, which costs an object of
+    // some hundred bytes each time.
     minifyWhitespace: true,
     minifySyntax: true,
-    minifyIdentifiers: app !== "lab",
-    keepNames: app !== "lab",
     legalComments: "none",
     banner: { js: "#!/usr/bin/env node" },
     // ws looks for these native helpers and does without them.
