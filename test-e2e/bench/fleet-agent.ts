@@ -1,7 +1,7 @@
 // The real agent over a simulated fleet: its bundle on one core, the peers and the hostile monitor on another.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import { type PeersOrder } from "./fleet-peers.ts";
 import { type FlooderOrder } from "./frame-flooder.ts";
 import { HelperProcess } from "./helper-process.ts";
 
+const DEPLOY = join(import.meta.dirname, "../../deploy/systemd");
 const AGENT_CORE = 0;
 const PEERS_CORE = Math.min(1, cpus().length - 1);
 
@@ -64,10 +65,18 @@ function startAgent(configFile: string, logFile: string): ChildProcess {
   const log = openSync(logFile, "w");
   // setpriv and taskset keep the pid; killed by the kernel if we are.
   const pinned = ["--pdeathsig", "KILL", "taskset", "-c", `${AGENT_CORE}`];
-  const agent = [process.execPath, AGENT_BUNDLE, "--config", configFile];
+  const agent = [process.execPath, ...deployedFlags(), AGENT_BUNDLE, "--config", configFile];
   const child = spawn("setpriv", [...pinned, ...agent], { stdio: ["ignore", "ignore", log] });
   closeSync(log);
   return child;
+}
+
+/** Those of node in the agent's unit: what is measured is what is deployed. */
+function deployedFlags(): readonly string[] {
+  const unit = readFileSync(join(DEPLOY, "selfscale-agent.service"), "utf8");
+  const flags = /^ExecStart=\S+node ((?:--\S+ )+)/m.exec(unit)?.[1]?.trim().split(" ");
+  if (flags === undefined) throw new Error("the agent's unit starts node without flags");
+  return flags;
 }
 
 async function endAgent(agent: ChildProcess): Promise<void> {

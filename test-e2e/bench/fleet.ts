@@ -47,7 +47,7 @@ export async function measureFleet(patience: FleetPatience): Promise<Section> {
     title: `A fleet of ${COUNTS.join(", ")} simulated VMs on one agent, on one core`,
     figures: [...curve.flatMap(curveFigures), ...goalFigures(curve.at(-1)), ...extremes],
     notes: [
-      `the agent is its bundle, alone on core 0 by taskset; the VMs are simulated: QMP sockets and monitors in one process on another core, plugging at once`,
+      `the agent is its bundle with the flags of its systemd unit, alone on core 0 by taskset; the VMs are simulated: QMP sockets and monitors in one process on another core, plugging at once`,
       `each monitor says its level every 5 s, the agent checks its health as often; ${patience.fleetMs / 1000} s of it after ${patience.fleetWarmUpMs / 1000} s of warming up`,
       "connect: from starting the agent's process until it has shown the last monitor its size",
       "a wish: from the monitor's ScaleRequest for one cell more to the command at QEMU's socket, both in the peers' process",
