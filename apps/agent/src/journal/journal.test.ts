@@ -36,9 +36,9 @@ function seen(limitBytes: number, count: number, length: number): Journal {
 
 test.for([
   { vms: 1, bytes: 4 * MIB },
-  { vms: 6, bytes: 4 * MIB },
-  { vms: 48, bytes: MIB / 2 },
-  { vms: 1000, bytes: (24 * MIB) / 1000 },
+  { vms: 4, bytes: 4 * MIB },
+  { vms: 48, bytes: MIB / 3 },
+  { vms: 1000, bytes: (16 * MIB) / 1000 },
 ])("$vms VMs: each may remember $bytes bytes", ({ vms, bytes }) => {
   expect(journalShare(vms)).toBe(bytes);
 });

@@ -4,10 +4,10 @@ import { fromJson, toJson } from "./json.ts";
 
 const MIB = 1024 ** 2;
 /** What the journals of all VMs may take, and the most that one may, however few there are. */
-const ALL_JOURNALS_BYTES = 24 * MIB;
+const ALL_JOURNALS_BYTES = 16 * MIB;
 const ONE_JOURNAL_BYTES = 4 * MIB;
-/** What is packed at once, with the state that it begins from: some ten events or more, and well under a millisecond. */
-const CHUNK_CHARS = 16 * 1024;
+/** What is packed at once, with the state that it begins from: some ten events, in a small part of a millisecond. */
+const CHUNK_CHARS = 8 * 1024;
 /** What a packed chunk takes beside its bytes. */
 const PACKED_BYTES = 256;
 
@@ -115,7 +115,12 @@ export class Journal {
       const whole = this.#seen === null ? [...lines] : [...lines, toJson(this.#seen)];
       stretches.push({ since, isBeginning, read: () => stretchOf(whole) });
     }
-    return stretches.slice(Math.max(0, stretches.findLastIndex(({ since }) => since <= from)));
+    return stretches.slice(
+      Math.max(
+        0,
+        stretches.findLastIndex(({ since }) => since <= from),
+      ),
+    );
   }
 
   #begin(state: VmState, since: MonoMs, isBeginning: boolean): void {

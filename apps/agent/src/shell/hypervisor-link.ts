@@ -82,10 +82,7 @@ export class HypervisorLink {
   }
 
   /** Never rejects: what goes wrong is an event. */
-  async #command(
-    attempt: number,
-    run: (qemu: Hypervisor) => Promise<void>,
-  ): Promise<void> {
+  async #command(attempt: number, run: (qemu: Hypervisor) => Promise<void>): Promise<void> {
     const { onEvent, count } = this.#options;
     const attached = this.#attached;
     try {
