@@ -23,8 +23,8 @@ export async function bundle(app, folder, plugins = []) {
     minifySyntax: true,
     legalComments: "none",
     banner: { js: "#!/usr/bin/env node" },
-    // ws looks for these native helpers and does without them.
-    external: ["bufferutil", "utf-8-validate"],
+    // ws and pg look for these native helpers and do without them.
+    external: ["bufferutil", "utf-8-validate", "pg-native"],
     define: app === "lab" ? { CHART_PAGE: JSON.stringify(await chartPage()) } : {},
     plugins,
     metafile: true,

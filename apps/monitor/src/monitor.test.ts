@@ -45,6 +45,7 @@ async function start(change: Partial<Config> = {}, timers: Record<string, number
     shadow: null,
     record: null,
     recordSamplesEveryMs: null,
+    postgres: null,
     logLevel: "info",
     policy: PRESETS.demo,
     cpuEveryMs: 50,

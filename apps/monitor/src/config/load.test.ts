@@ -114,6 +114,29 @@ describe("one message with file, line, path, value and what was expected", () =>
         "monitor.yaml: token: nothing is given, but requireAuth expects a token file or tls.clientCa",
     },
     {
+      yaml: "postgres: { pasword: x }\n",
+      problem: "monitor.yaml:1: postgres.pasword: unknown key",
+    },
+    {
+      yaml: "postgres: yes\n",
+      problem: 'monitor.yaml:1: postgres: "yes" is not accepted: expected keys and values',
+    },
+    {
+      yaml: "postgres: { port: 0 }\n",
+      problem:
+        "monitor.yaml:1: postgres.port: 0 is not accepted: expected a port, a whole number from 1 to 65535",
+    },
+    {
+      yaml: "postgres: { queryTimeoutMs: 5 }\n",
+      problem:
+        "monitor.yaml:1: postgres.queryTimeoutMs: 5 is not accepted: expected a whole number of milliseconds from 100 to 60000",
+    },
+    {
+      yaml: "postgres: { folder: run }\n",
+      problem:
+        'monitor.yaml:1: postgres.folder: "run" is not accepted: expected the absolute path of a folder',
+    },
+    {
       yaml: "- a\n- b\n",
       problem: 'monitor.yaml:1: ["a","b"] is not accepted: expected keys and values',
     },
@@ -205,11 +228,25 @@ describe("what is accepted", () => {
       shadow: null,
       record: null,
       recordSamplesEveryMs: null,
+      postgres: null,
       logLevel: "info",
       policy: PRESETS.default,
       cpuEveryMs: 200,
       memoryEveryMs: 100,
       pageInMaxBytesPerSec: "auto",
+    });
+  });
+
+  test("PostgreSQL, where the group is there at all", async () => {
+    const { postgres } = await loadConfig(write("postgres: { database: app }\n"), {});
+    expect(postgres).toEqual({
+      host: "/var/run/postgresql",
+      port: 5_432,
+      user: "selfscale_monitor",
+      passwordFile: null,
+      database: "app",
+      queryTimeoutMs: 2_000,
+      folder: "/run/selfscale-postgres",
     });
   });
 

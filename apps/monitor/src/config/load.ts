@@ -29,6 +29,7 @@ export type Config = Readonly<
     | "requireAuth"
     | "record"
     | "recordSamplesEveryMs"
+    | "postgres"
     | "logLevel"
   > & {
     policy: PolicyConfig;

@@ -2,6 +2,7 @@ import { type PolicyConfig, PRESETS, type PresetName } from "@selfscale/core";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import * as z from "zod";
 import { DEFAULT_STATUS_SOCKET } from "../cli.ts";
+import { createPostgresSchema } from "../postgres/settings.ts";
 import { BYTES_EXPECTED, bytesSchema, listenSchema, parseBytes } from "./quantities.ts";
 
 const DAY_MS = 86_400_000;
@@ -80,6 +81,8 @@ export function createConfigSchema() {
       record: filePath().nullable().default(null),
       /** There also what was measured, so often: for `selfscale-lab record`. null: it is not. */
       recordSamplesEveryMs: millis(RECORD_SAMPLES_MIN_MS).nullable().default(null),
+      /** How PostgreSQL is reached; null: there is none. */
+      postgres: createPostgresSchema(),
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
       cpu: policy(PRESETS.default.cpu, {
         /** A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */

@@ -1,0 +1,200 @@
+// A real PostgreSQL for tests: in a folder of its own, on a free loopback port and a unix socket, ended by its pid.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { Client } from "pg";
+import { until } from "./until.ts";
+
+/** Where Debian and others put the binaries of one version. */
+const BIN_FOLDERS = ["/usr/lib/postgresql/15/bin", "/usr/local/pgsql/bin", "/usr/bin"];
+const SUPERUSER = "postgres";
+const START_MS = 30_000;
+
+/** PostgreSQL refuses to run as root. */
+type Runner = Readonly<{ uid?: number; gid?: number }>;
+
+export class PostgresServer {
+  readonly #bin: string;
+  readonly #runner: Runner;
+  readonly dir: string;
+  readonly port: number;
+  #process: ChildProcess | null = null;
+
+  private constructor(bin: string, runner: Runner, port: number) {
+    this.#bin = bin;
+    this.#runner = runner;
+    this.port = port;
+    this.dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-postgres-"));
+    if (runner.uid !== undefined) fs.chownSync(this.dir, runner.uid, runner.gid ?? 0);
+  }
+
+  /** A new, empty one. `settings` are lines of postgresql.conf. */
+  static async start(settings: readonly string[] = []): Promise<PostgresServer> {
+    const server = new PostgresServer(findBinaries(), findRunner(), await freePort());
+    const options = ["-A", "trust", "-U", SUPERUSER, "--no-sync", "-E", "UTF8", "--locale=C"];
+    server.#execute("initdb", ["-D", server.data, ...options]);
+    server.configure([
+      "listen_addresses = '127.0.0.1'",
+      "fsync = off",
+      "shared_buffers = '16MB'",
+      "max_connections = 40",
+      "wal_level = replica",
+      "max_wal_senders = 4",
+      "log_min_messages = fatal",
+      `unix_socket_directories = '${server.dir}'`,
+      `port = ${server.port}`,
+      ...settings,
+    ]);
+    await server.run();
+    return server;
+  }
+
+  /** A hot standby that streams from this one. */
+  async standby(): Promise<PostgresServer> {
+    const standby = new PostgresServer(this.#bin, this.#runner, await freePort());
+    const from = ["-h", this.dir, "-p", String(this.port), "-U", SUPERUSER];
+    this.#execute("pg_basebackup", [...from, "-D", standby.data, "-R", "-c", "fast", "--no-sync"]);
+    standby.configure([
+      `unix_socket_directories = '${standby.dir}'`,
+      `port = ${standby.port}`,
+      "hot_standby = on",
+    ]);
+    await standby.run();
+    return standby;
+  }
+
+  get data(): string {
+    return path.join(this.dir, "data");
+  }
+
+  /** The user that PostgreSQL runs as. */
+  get uid(): number {
+    return this.#runner.uid ?? process.getuid?.() ?? 0;
+  }
+
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined) throw new Error("PostgreSQL does not run");
+    return pid;
+  }
+
+  configure(lines: readonly string[]): void {
+    fs.appendFileSync(path.join(this.data, "postgresql.conf"), `${lines.join("\n")}\n`);
+  }
+
+  /** Replaces who may log in, from the next start on. */
+  setAuthentication(lines: readonly string[]): void {
+    fs.writeFileSync(path.join(this.data, "pg_hba.conf"), `${lines.join("\n")}\n`);
+  }
+
+  /** Starts it (again) and waits until it takes connections. */
+  async run(): Promise<void> {
+    this.launch();
+    await until("PostgreSQL answers", () => this.#answers(), START_MS);
+  }
+
+  /** Starts it and does not wait. */
+  launch(): void {
+    const log = fs.openSync(path.join(this.dir, "server.log"), "a");
+    this.#process = spawn(path.join(this.#bin, "postgres"), ["-D", this.data], {
+      ...this.#runner,
+      stdio: ["ignore", log, log],
+    });
+    fs.closeSync(log);
+    process.once("exit", this.#atExit);
+  }
+
+  /** What the server said. */
+  log(): string {
+    return fs.readFileSync(path.join(this.dir, "server.log"), "utf8");
+  }
+
+  /** Fast: sessions are ended. Immediate: as if it had crashed. */
+  async stop(how: "fast" | "immediate" = "fast"): Promise<void> {
+    const child = this.#process;
+    if (child === null) return;
+    this.#process = null;
+    process.removeListener("exit", this.#atExit);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    child.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop("immediate");
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** A session over the unix socket; the caller ends it. */
+  async connect(
+    who: Readonly<{ user?: string; database?: string; applicationName?: string }> = {},
+  ): Promise<Client> {
+    const { user = SUPERUSER, database = "postgres", applicationName } = who;
+    const client = new Client({
+      ...{ host: this.dir, port: this.port, user, database, password: "" },
+      ...(applicationName === undefined ? {} : { application_name: applicationName }),
+    });
+    // A server that is stopped ends its sessions; that is no error of the test.
+    client.on("error", () => undefined);
+    await client.connect();
+    return client;
+  }
+
+  /** One statement as the superuser. */
+  async query(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<readonly Record<string, unknown>[]> {
+    const client = await this.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(text, [...values])).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  readonly #atExit = (): void => {
+    this.#process?.kill("SIGQUIT");
+  };
+
+  async #answers(): Promise<true | null> {
+    if (this.#process?.exitCode !== null) throw new Error(`PostgreSQL ended: ${this.log()}`);
+    try {
+      await this.query("SELECT 1");
+      return true;
+    } catch {
+      return null;
+    }
+  }
+
+  #execute(program: string, args: readonly string[]): void {
+    execFileSync(path.join(this.#bin, program), args, {
+      ...this.#runner,
+      cwd: this.dir,
+      stdio: "pipe",
+    });
+  }
+}
+
+function findBinaries(): string {
+  const found = BIN_FOLDERS.find((folder) => fs.existsSync(path.join(folder, "initdb")));
+  if (found === undefined) throw new Error("PostgreSQL is missing: see `make setup`");
+  return found;
+}
+
+function findRunner(): Runner {
+  if (process.getuid?.() !== 0) return {};
+  const id = (flag: string) => Number(execFileSync("id", [flag, SUPERUSER], { encoding: "utf8" }));
+  return { uid: id("-u"), gid: id("-g") };
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
