@@ -237,6 +237,8 @@ export class Monitor {
       case "online-memory":
         void this.#hands.onlineMemory(performance.now());
         break;
+      case "reservation-changed":
+        break;
       case "decide":
         this.#journal.decide(action.decision);
         break;

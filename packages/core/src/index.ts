@@ -47,6 +47,21 @@ export {
   type ShadowLevels,
   type ShadowStatus,
 } from "./monitor/shadow.ts";
+export {
+  MAX_RESERVATION_ID_CHARS,
+  MAX_RESERVATION_OWNER_CHARS,
+  MAX_RESERVATION_REASON_CHARS,
+  MAX_RESERVATIONS_PER_DOOR,
+  MAX_RESERVATIONS_PER_OWNER,
+  RESERVATION_DOORS,
+  RESERVATION_REASONS,
+  type Reservation,
+  type ReservationAnswer,
+  type ReservationDoor,
+  type ReservationReason,
+  type ReservationRequest,
+  type ReservationState,
+} from "./monitor/reservations/types.ts";
 export { initialMonitor, type MonitorState } from "./monitor/state.ts";
 export { monitorStatus, type MonitorStatus } from "./monitor/status.ts";
 export { monitorWakeAt, stepMonitor } from "./monitor/step.ts";

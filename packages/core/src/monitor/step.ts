@@ -54,6 +54,9 @@ function absorb(state: MonitorState, event: MonitorEvent, now: MonoMs): Result {
       return receive(state, event.link, event.text, now);
     case "link-closed":
       return closeSession(state, event.link, event.problem);
+    case "reservation-asked":
+    case "reservation-released":
+    case "reservations-listed":
     case "tick":
       return [state, []];
     default:

@@ -1,6 +1,12 @@
 // What the monitor's machine learns (events) and wants done (actions). Data only.
 import { type MonitorDecision } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
+import {
+  type ReservationAnswer,
+  type ReservationDoor,
+  type ReservationRequest,
+  type ReservationState,
+} from "./reservations/types.ts";
 
 export { type MonoMs };
 
@@ -56,6 +62,12 @@ export type MonitorEvent =
   /** Before a frame the shell samples memory and CPU, so that a shrink is judged by this moment. */
   | Readonly<{ kind: "frame-received"; link: number; text: string }>
   | Readonly<{ kind: "link-closed"; link: number; problem: string }>
+  /** Before it the shell samples memory: what is in use now is what the reservation comes on top of. */
+  | Readonly<{ kind: "reservation-asked"; request: ReservationRequest }>
+  /** Given back, or given up while it waited. Of an unknown one: no news. */
+  | Readonly<{ kind: "reservation-released"; id: string }>
+  /** What a door still has; all others of that door are gone. */
+  | Readonly<{ kind: "reservations-listed"; door: ReservationDoor; ids: readonly string[] }>
   | Readonly<{ kind: "tick" }>;
 
 export type MonitorAction =
@@ -65,6 +77,13 @@ export type MonitorAction =
   | Readonly<{ kind: "set-online-cpus"; count: number }>
   /** Plugged memory is offline: bring it online where the kernel does not by itself. */
   | Readonly<{ kind: "online-memory" }>
+  /** For the door that asked. After `refused` and `ended` the id means nothing any more. */
+  | Readonly<{
+      kind: "reservation-changed";
+      id: string;
+      state: ReservationState;
+      answer: ReservationAnswer;
+    }>
   | Readonly<{ kind: "decide"; decision: MonitorDecision }>
   | Readonly<{ kind: "explain"; note: MonitorNote }>;
 
@@ -82,6 +101,10 @@ export const MONITOR_NOTES = {
   "shrink-refused": "The agent may not make the VM smaller now.",
   "shrink-void": "A smaller size was agreed to and did not come; its CPUs are used again.",
   reacted: "Memory that was asked for is usable; how long it took was measured.",
+  "reservation-waiting": "Somebody reserved more than there is; it was asked for.",
+  "reservation-granted": "What was reserved can be used.",
+  "reservation-refused": "What was reserved can't be had.",
+  "reservation-ended": "A reservation ended; what it kept may be given back.",
   "oom-kill": "The kernel killed a process for lack of memory.",
 } as const;
 

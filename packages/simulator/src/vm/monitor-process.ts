@@ -237,6 +237,7 @@ export class MonitorProcess {
           if (!this.#isOver) this.#options.machine.onlineMemory();
         });
         return;
+      case "reservation-changed":
       case "decide":
       case "explain":
         return;

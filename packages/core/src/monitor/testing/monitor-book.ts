@@ -134,6 +134,7 @@ export class MonitorBook {
         return;
       }
       case "online-memory":
+      case "reservation-changed":
       case "decide":
       case "explain":
         return;
