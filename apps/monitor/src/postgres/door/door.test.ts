@@ -1,0 +1,492 @@
+// The SQL functions and the door behind them, on a real PostgreSQL: what is granted, refused, ended, and by whom.
+import fs from "node:fs";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Client, type DatabaseError } from "pg";
+import { DoorRig, makeDoorRoot } from "../../testing/door-rig.ts";
+import { PostgresServer } from "../../testing/postgres-server.ts";
+import { until } from "../../testing/until.ts";
+import { installScript } from "../sql/script.ts";
+import { LOCK_CLASS } from "../sql/version.ts";
+
+let server: PostgresServer;
+let root: string;
+let rig: DoorRig;
+let app: Client;
+const sessions: Client[] = [];
+
+beforeAll(async () => {
+  server = await PostgresServer.start();
+  root = makeDoorRoot();
+  await server.query(installScript(root));
+  await server.query("CREATE ROLE app LOGIN IN ROLE selfscale_user; CREATE ROLE stranger LOGIN");
+  await server.query("CREATE ROLE other LOGIN IN ROLE selfscale_user");
+});
+afterAll(async () => {
+  await server.remove();
+  fs.rmSync(root, { recursive: true });
+});
+beforeEach(async () => {
+  rig = await DoorRig.start(server, root);
+  app = await session("app");
+});
+afterEach(async () => {
+  await Promise.all(sessions.splice(0).map((client) => client.end()));
+  try {
+    await nothingIsHeld();
+  } finally {
+    // A test that failed must not make the next ones fail.
+    await rig.stop();
+    fs.rmSync(path.join(root, String(server.port)), { recursive: true });
+  }
+});
+
+async function session(user: string): Promise<Client> {
+  const client = await server.connect({ user });
+  sessions.push(client);
+  return client;
+}
+
+const nothingIsHeld = () => until("nothing is held", () => rig.active.size === 0 || null);
+/** The door has no more to do with any. */
+const bells = () => fs.readdirSync(path.join(root, String(server.port), "bell"));
+
+async function rows(client: Client, text: string): Promise<readonly Record<string, unknown>[]> {
+  return (await client.query<Record<string, unknown>>(text)).rows;
+}
+async function one(client: Client, text: string): Promise<Record<string, unknown>> {
+  return (await rows(client, text))[0] ?? {};
+}
+const reserve = (client: Client, args: string) =>
+  one(client, `SELECT * FROM selfscale.reserve(${args})`);
+
+/** SQLSTATE, message and the rest of the error that a statement ends with. */
+async function refusal(client: Client, text: string): Promise<DatabaseError> {
+  try {
+    await client.query(text);
+  } catch (error) {
+    return error as DatabaseError;
+  }
+  throw new Error(`expected an error of ${text}`);
+}
+
+describe("what is granted", () => {
+  test("a row says what, and why", async () => {
+    const row = await reserve(app, "memory => '2GB', cpu => 1.5, reason => 'an index'");
+    expect(row).toMatchObject({
+      id: expect.stringMatching(/^sql-\d+$/) as string,
+      granted: true,
+      granted_memory: "2048 MB",
+      granted_cpu: "1.5",
+      why: "The rig says there.",
+    });
+    expect(rig.asked[0]).toMatchObject({
+      ...{ id: row["id"], door: "sql", owner: "app", reason: "an index" },
+      ...{ memBytes: 2 * 1024 ** 3, milliCpu: 1_500, holdUntil: null, ifNotGranted: "fail" },
+    });
+  });
+
+  test("concurrent ones are all there, and the views show them to others who may look", async () => {
+    const other = await session("other");
+    await Promise.all([reserve(app, "'1GB'"), reserve(other, "'2GB', reason => 'Überprüfung'")]);
+    expect([...rig.held()].sort()).toEqual(["app 1 GiB granted", "other 2 GiB granted"]);
+    const seen = await rows(
+      app,
+      "SELECT owner, memory, state, reason, scope FROM selfscale.reservations ORDER BY owner",
+    );
+    expect(seen).toMatchObject([
+      { owner: "app", memory: "1024 MB", state: "granted", scope: "session" },
+      { owner: "other", memory: "2048 MB", reason: "Überprüfung" },
+    ]);
+    expect(await one(app, "SELECT rung, cpu, memory, note FROM selfscale.size LIMIT 1")).toEqual({
+      ...{ rung: "desired", cpu: "2", memory: "2048 MB", note: "idle, met" },
+    });
+    expect(await rows(app, "SELECT * FROM selfscale.decisions")).toEqual([]);
+    expect(await rows(app, "SELECT * FROM selfscale.explain()")).toEqual([
+      { explain: "It has 2 vCPU, 2048 MiB." },
+      { explain: "Nothing more is needed." },
+    ]);
+  });
+
+  test.for(["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "SERIALIZABLE, READ ONLY"])(
+    "inside a transaction, %s: it ends with it",
+    async (level) => {
+      for (const end of ["COMMIT", "ROLLBACK"]) {
+        await app.query(`BEGIN ISOLATION LEVEL ${level}`);
+        await app.query("SELECT count(*) FROM pg_class"); // the snapshot is taken
+        expect(await reserve(app, "'1GB', scope => 'transaction'")).toMatchObject({
+          granted: true,
+        });
+        expect(rig.held()).toEqual(["app 1 GiB granted"]);
+        await app.query(end);
+        await nothingIsHeld();
+      }
+    },
+  );
+
+  test("a savepoint that is rolled back takes its reservation with it", async () => {
+    await app.query("BEGIN");
+    await reserve(app, "'1GB', scope => 'transaction'");
+    await app.query("SAVEPOINT s");
+    await reserve(app, "'2GB', scope => 'transaction'");
+    await app.query("ROLLBACK TO s");
+    await until("one is left", () => rig.active.size === 1 || null);
+    expect(rig.held()).toEqual(["app 1 GiB granted"]);
+    await app.query("COMMIT");
+  });
+
+  test("with the session: its transactions may end as they like", async () => {
+    await app.query("BEGIN");
+    await reserve(app, "'1GB', scope => 'session'");
+    await app.query("ROLLBACK");
+    await rig.looked();
+    expect(rig.held()).toEqual(["app 1 GiB granted"]);
+    await app.end();
+    await nothingIsHeld();
+  });
+
+  test("with the hold: the session may end before it, and it ends before the session", async () => {
+    await reserve(app, "'1GB', hold => '1 hour'");
+    expect(await reserve(app, "'2GB', hold => '1 s'")).toMatchObject({ granted: true });
+    await until("the short one has ended", () => rig.active.size === 1 || null);
+    await app.end();
+    await rig.looked();
+    expect(rig.held()).toEqual(["app 1 GiB granted"]);
+    const again = await session("app");
+    const { id } = await one(again, "SELECT id FROM selfscale.reservations");
+    expect(await one(again, `SELECT selfscale.release('${String(id)}')`)).toEqual({ release: 1 });
+    expect(rig.held()).toEqual([]);
+    expect(bells()).toEqual([]);
+  });
+});
+
+describe("ending it by hand", () => {
+  test("release() ends all of this session, whatever they would end with; twice is none", async () => {
+    await app.query("BEGIN");
+    await reserve(app, "'1GB', scope => 'transaction'");
+    await reserve(app, "'2GB', scope => 'session'");
+    expect(await one(app, "SELECT selfscale.release()")).toEqual({ release: 2 });
+    expect(rig.held()).toEqual([]);
+    expect(await rows(app, "SELECT * FROM selfscale.reservations")).toEqual([]);
+    await app.query("COMMIT");
+    expect(await one(app, "SELECT selfscale.release()")).toEqual({ release: 0 });
+    expect(await one(app, "SELECT selfscale.release('sql-1')")).toEqual({ release: 0 });
+    expect(await one(app, "SELECT selfscale.release('''; DROP')")).toEqual({ release: 0 });
+  });
+
+  test("not those of others, except for who may act as them", async () => {
+    const { id } = await reserve(app, "'1GB'");
+    const other = await session("other");
+    const error = await refusal(other, `SELECT selfscale.release('${String(id)}')`);
+    expect(error).toMatchObject({
+      code: "42501",
+      message: `reservation "${String(id)}" belongs to role "app"`,
+    });
+    expect(await refusal(other, `SELECT selfscale.hold('1 s', '${String(id)}')`)).toMatchObject({
+      code: "42501",
+    });
+    const superuser = await session("postgres");
+    expect(await one(superuser, `SELECT selfscale.release('${String(id)}')`)).toEqual({
+      release: 1,
+    });
+    expect(rig.held()).toEqual([]);
+  });
+
+  test("hold() makes it last from now; afterwards it ends by itself", async () => {
+    await reserve(app, "'1GB'");
+    expect(await one(app, "SELECT selfscale.hold('1 hour')")).toEqual({ hold: 1 });
+    const { left } = await one(
+      app,
+      "SELECT until - now() > '59 min' AS left FROM selfscale.reservations",
+    );
+    expect(left).toBe(true);
+    expect(await one(app, "SELECT selfscale.hold('1 s')")).toEqual({ hold: 1 });
+    await nothingIsHeld();
+  });
+});
+
+describe("what is not granted", () => {
+  test.for([
+    { args: "'-1GB'", code: "22023", message: "memory '-1GB' is not accepted" },
+    { args: "'12 bananas'", code: "22023", message: "memory '12 bananas' is not accepted" },
+    { args: "''", code: "22023", message: "memory '' is not accepted" },
+    { args: "'9999999TB'", code: "22023", message: "memory '9999999TB' is not accepted" },
+    { args: "NULL", code: "22004", message: "memory is NULL" },
+    { args: "'1GB', cpu => NULL", code: "22004", message: "cpu is NULL" },
+    { args: "'1GB', cpu => -1", code: "22023", message: "cpu -1 is not accepted" },
+    { args: "'1GB', cpu => 'NaN'", code: "22023", message: "cpu NaN is not accepted" },
+    { args: "cpu => 0", code: "22023", message: "nothing is asked for" },
+    { args: "'1GB', wait => NULL", code: "22004", message: "wait is NULL" },
+    { args: "'1GB', wait => '-1 s'", code: "22023", message: "wait '-00:00:01' is not accepted" },
+    { args: "'1GB', wait => '1 year'", code: "22023", message: "wait '1 year' is not accepted" },
+    {
+      args: "'1GB', wait => 'soon'",
+      code: "22007",
+      message: 'invalid input syntax for type interval: "soon"',
+    },
+    { args: "'1GB', hold => '0'", code: "22023", message: "hold '00:00:00' is not accepted" },
+    { args: "'1GB', scope => 'ever'", code: "22023", message: "scope 'ever' is not accepted" },
+    { args: "'1GB', scope => 'hold'", code: "22023", message: "scope 'hold' needs a hold" },
+    {
+      args: "'1GB', if_refused => 'cry'",
+      code: "22023",
+      message: "if_refused 'cry' is not accepted",
+    },
+    { args: "'1GB', if_refused => NULL", code: "22004", message: "if_refused is NULL" },
+    { args: "'9GB'", code: "53400", message: "9216 MB can never be granted here" },
+  ])("$args is $code", async ({ args, code, message }) => {
+    const error = await refusal(app, `SELECT selfscale.reserve(${args})`);
+    expect({ code: error.code, message: error.message }).toEqual({ code, message });
+    expect(rig.held()).toEqual([]);
+  });
+
+  test.for([
+    { text: "1GB", bytes: 1024 ** 3 },
+    { text: " 1.5 GiB ", bytes: 1.5 * 1024 ** 3 },
+    { text: "512Mi", bytes: 512 * 1024 ** 2 },
+    { text: "64kB", bytes: 64 * 1024 },
+    { text: "1048577", bytes: 1024 ** 2 + 1 },
+  ])("'$text' is $bytes bytes", async ({ text, bytes }) => {
+    await reserve(app, `'${text}'`);
+    expect(rig.asked[0]?.memBytes).toBe(bytes);
+  });
+
+  test("the node is full: it waits, and then fails, and nothing is left", async () => {
+    rig.isFull = true;
+    const error = await refusal(app, "SELECT selfscale.reserve('1GB', wait => '0.1 s')");
+    expect(error).toMatchObject({
+      code: "53000",
+      message: "1024 MB was not granted within 00:00:00.1",
+      detail: "The rig says node-full.",
+    });
+    expect(rig.held()).toEqual([]);
+    await until("its files are gone", () => bells().length === 0 || null);
+  });
+
+  test("or goes on without, as was asked", async () => {
+    rig.isFull = true;
+    expect(await reserve(app, "'1GB', wait => '0.1 s', if_refused => 'proceed'")).toMatchObject({
+      granted: true,
+      granted_memory: "0 bytes",
+      why: "The rig says proceeded.",
+    });
+    expect(await reserve(app, "'9GB', if_refused => 'proceed'")).toMatchObject({
+      ...{ granted: false, granted_memory: null, why: "The rig says bounds." },
+    });
+  });
+
+  test.for([
+    { name: "cancel", settings: "", end: "SELECT pg_cancel_backend($1)" },
+    { name: "statement_timeout", settings: "SET statement_timeout = '150 ms'", end: null },
+    { name: "terminate", settings: "", end: "SELECT pg_terminate_backend($1)" },
+  ])("$name ends the wait, and with it the request", async ({ settings, end }) => {
+    rig.isFull = true;
+    if (settings !== "") await app.query(settings);
+    const { pid } = await one(app, "SELECT pg_backend_pid() AS pid");
+    const refused = refusal(
+      app,
+      "SELECT selfscale.reserve('1GB', wait => '1 min', scope => 'session')",
+    );
+    await until("it waits", () => rig.active.size === 1 || null);
+    if (end !== null) await server.query(end, [pid]);
+    expect((await refused).code).toBe(end?.includes("terminate") ? "57P01" : "57014");
+    await nothingIsHeld();
+  });
+
+  test("after a failure that was caught the transaction goes on, and nothing is held", async () => {
+    rig.isFull = true;
+    await app.query("BEGIN");
+    await app.query(
+      "DO $$ BEGIN PERFORM selfscale.reserve('1GB', wait => '50 ms'); EXCEPTION WHEN insufficient_resources THEN END $$",
+    );
+    expect(rig.held()).toEqual([]);
+    expect(
+      await rows(
+        app,
+        `SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = ${LOCK_CLASS}`,
+      ),
+    ).toEqual([]);
+    await app.query("COMMIT");
+  });
+
+  test("10 000 in a loop: as many as one role may have, then an error; after them everything is free", async () => {
+    await app.query("BEGIN");
+    const error = await refusal(
+      app,
+      "DO $$ BEGIN FOR i IN 1..10000 LOOP PERFORM selfscale.reserve('1MB', scope => 'transaction'); END LOOP; END $$",
+    );
+    expect(error).toMatchObject({
+      code: "53400",
+      message: 'role "app" has 48 reservations already',
+    });
+    expect(rig.asked).toHaveLength(48);
+    await app.query("ROLLBACK");
+    await nothingIsHeld();
+    expect(bells()).toEqual([]);
+  });
+
+  test("short ones one after the other are no crowd", async () => {
+    for (let i = 0; i < 60; i++) await reserve(app, "'1MB', scope => 'transaction'");
+  });
+});
+
+describe("a stranger", () => {
+  test.for([
+    "SELECT selfscale.reserve('1GB')",
+    "SELECT selfscale.release()",
+    "SELECT selfscale.hold('1 s')",
+    "SELECT selfscale.explain()",
+    "SELECT * FROM selfscale.size",
+    "SELECT * FROM selfscale.reservations",
+    "SELECT * FROM selfscale.decisions",
+    "SELECT selfscale._ring('ask', '{}')",
+    "SELECT selfscale._state()",
+    "SET ROLE selfscale_owner",
+  ])("is refused: %s", async (text) => {
+    expect(await refusal(await session("stranger"), text)).toMatchObject({ code: "42501" });
+  });
+
+  test("nor may who may reserve touch what is beneath it", async () => {
+    for (const call of ["_ring('ask', '{}')", "_state()", "_ask('{}')", "_root()", "_answer(1)"]) {
+      expect(await refusal(app, `SELECT selfscale.${call}`)).toMatchObject({ code: "42501" });
+    }
+  });
+
+  test("who takes locks of our kind moves nothing", async () => {
+    const stranger = await session("stranger");
+    const row = await reserve(app, "'1GB'");
+    const nonce = String(row["id"]).slice("sql-".length);
+    await stranger.query(
+      `SELECT pg_advisory_lock_shared(${LOCK_CLASS}, g) FROM generate_series(1, 50) g`,
+    );
+    await stranger.query(
+      `SELECT pg_advisory_lock_shared(${LOCK_CLASS}, ${nonce}), pg_advisory_lock(${LOCK_CLASS}, -5)`,
+    );
+    await app.end();
+    await nothingIsHeld();
+    expect(rig.asked).toHaveLength(1);
+  });
+});
+
+describe("when something goes away", () => {
+  test("no monitor: an error at once, and words", async () => {
+    await rig.stop();
+    expect(await refusal(app, "SELECT selfscale.reserve('1GB')")).toMatchObject({
+      ...{
+        code: "55000",
+        message: "no selfscale monitor serves this server",
+        detail: "None is connected.",
+      },
+    });
+    expect(await refusal(app, "SELECT * FROM selfscale.size")).toMatchObject({ code: "55000" });
+    expect(await one(app, "SELECT selfscale.explain()")).toEqual({
+      explain: "The size stays what it is: no selfscale monitor serves this server.",
+    });
+    expect(await one(app, "SELECT selfscale.release()")).toEqual({ release: 0 });
+  });
+
+  test("a monitor that dies while someone waits: the wait ends before its deadline", async () => {
+    rig.isFull = true;
+    const refused = refusal(app, "SELECT selfscale.reserve('1GB', wait => '10 min')");
+    await until("it waits", () => rig.active.size === 1 || null);
+    await rig.kill();
+    rig.active.clear();
+    expect(await refused).toMatchObject({
+      ...{ code: "55000", message: "the selfscale monitor has gone while we waited" },
+    });
+    expect(await refusal(app, "SELECT selfscale.reserve('1GB')")).toMatchObject({
+      ...{ code: "55000", detail: expect.stringMatching(/^The last word of one is of /) as string },
+    });
+  }, 30_000);
+
+  test("a monitor that is started anew finds who holds and who waits", async () => {
+    const [waiting, kept] = [await session("app"), await session("other")];
+    await reserve(app, "'1GB'");
+    await reserve(kept, "'3GB', hold => '1 hour'");
+    await kept.end();
+    rig.isFull = true;
+    const waited = reserve(waiting, "'2GB', wait => '1 min'");
+    await until("it waits", () => rig.active.size === 3 || null);
+    await rig.stop();
+    rig = await DoorRig.start(server, root);
+    expect(await waited).toMatchObject({ granted: true });
+    expect([...rig.held()].sort()).toEqual([
+      "app 1 GiB granted",
+      "app 2 GiB granted",
+      "other 3 GiB granted",
+    ]);
+    // What was granted before goes on with what there is: its session was told so already.
+    expect(rig.asked.map(({ ifNotGranted }) => ifNotGranted).sort()).toEqual([
+      "fail",
+      "proceed",
+      "proceed",
+    ]);
+    const { id } = await one(
+      waiting,
+      "SELECT id FROM selfscale.reservations WHERE owner = 'other'",
+    );
+    await (await session("other")).query("SELECT selfscale.release($1)", [id]);
+  });
+
+  test("what ended while no monitor was there is not brought back", async () => {
+    await reserve(app, "'1GB'");
+    await rig.stop();
+    await app.end();
+    await until(
+      "the session is gone",
+      async () =>
+        (await server.query("SELECT FROM pg_locks WHERE locktype = 'advisory'")).length === 0 ||
+        null,
+    );
+    rig = await DoorRig.start(server, root);
+    await until("the files are gone", () => bells().length === 0 || null);
+    expect(rig.asked).toEqual([]);
+  });
+
+  test("PostgreSQL restarted under the monitor: its sessions are gone, what is held by time alone stays", async () => {
+    await reserve(app, "'1GB'");
+    await reserve(app, "'2GB', hold => '1 hour'");
+    sessions.splice(0);
+    await server.stop("immediate");
+    await until("it is noticed", () => !rig.client.isConnected || null);
+    await server.run();
+    await until("one is left", () => rig.active.size === 1 || null);
+    expect(rig.held()).toEqual(["app 2 GiB granted"]);
+    expect(rig.lines).toContain("warn: PostgreSQL's sessions can't be seen now");
+    const again = await session("app");
+    await until("it serves again", () => rig.client.isConnected || null);
+    await again.query("SELECT selfscale.release(id) FROM selfscale.reservations");
+  });
+
+  test("PostgreSQL away for long: what its sessions held ends", async () => {
+    await reserve(app, "'1GB'");
+    sessions.splice(0);
+    await server.stop();
+    await nothingIsHeld();
+    expect(rig.lines).toContain(
+      "warn: PostgreSQL has been away for too long: what its sessions had reserved has ended",
+    );
+    await server.run();
+  });
+
+  test("the folder removed under both: it is made anew", async () => {
+    fs.rmSync(path.join(root, String(server.port)), { recursive: true });
+    await until("it is back", () => fs.existsSync(rig.stateFile) || null);
+    expect(await reserve(app, "'1GB'")).toMatchObject({ granted: true });
+  });
+
+  test("rubbish in the bell's folder is thrown away, said, and no harm", async () => {
+    const bell = path.join(root, String(server.port), "bell");
+    fs.writeFileSync(path.join(bell, "ask-1.json"), "x".repeat(100_000));
+    fs.writeFileSync(path.join(bell, "readme"), "hello");
+    fs.symlinkSync("/etc/passwd", path.join(bell, "ask-2.json"));
+    fs.mkdirSync(path.join(bell, "ask-3.json"));
+    await until(
+      "they are said",
+      () => rig.lines.filter((line) => line.includes("no message")).length >= 4 || null,
+    );
+    expect(bells()).toEqual(["ask-3.json"]);
+    fs.rmdirSync(path.join(bell, "ask-3.json"));
+    expect(await reserve(app, "'1GB'")).toMatchObject({ granted: true });
+  });
+});
