@@ -47,6 +47,7 @@ export {
   type ShadowLevels,
   type ShadowStatus,
 } from "./monitor/shadow.ts";
+export { type ReservationRow, type ReservationsStatus } from "./monitor/reservations/rows.ts";
 export {
   MAX_RESERVATION_ID_CHARS,
   MAX_RESERVATION_OWNER_CHARS,

@@ -326,3 +326,82 @@ describe("trouble", () => {
     expect(guest.state.reaction.measuredMs).toEqual([]);
   });
 });
+
+describe("reservations", () => {
+  test("granted when the memory is there, not a shrink while it is held, and back by the ordinary policy", () => {
+    const guest = loop(DEMO);
+    guest.usedBytes = 80 * MIB;
+    guest.run(30_000);
+    const before = guest.actual.memBytes;
+    expect(before).toBe(512 * MIB);
+    guest.reserve("index", 1024, 2);
+    expect(guest.answerTo("index")?.state).toBe("waiting");
+    guest.run(guest.plugMs - 50);
+    expect(guest.answerTo("index")?.state).toBe("waiting");
+    guest.run(250);
+    const granted = guest.answerTo("index");
+    expect(granted?.state).toBe("granted");
+    expect(granted?.answer.granted).toEqual({ milliCpu: 2_000, memBytes: 1024 * MIB });
+    // What was promised is there, beside what was in use: no more is asked for when it is used.
+    expect(guest.total - guest.usedBytes).toBeGreaterThanOrEqual(1024 * MIB);
+    expect(guest.onlineCpus).toBeGreaterThanOrEqual(2);
+    expect(guest.frames.findLast((frame) => frame.type === "ScaleRequest")).toMatchObject({
+      reason: "reservation",
+      floor: { cpu: 2, mem: granted?.answer.floor.memBytes },
+    });
+    guest.usedBytes += 1024 * MIB;
+    guest.run(1_000);
+    guest.usedBytes -= 1024 * MIB;
+    guest.run(120_000);
+    expect(guest.actual.memBytes).toBeGreaterThanOrEqual(granted?.answer.floor.memBytes ?? 0);
+    expect(guest.actual.milliCpu).toBeGreaterThanOrEqual(2_000);
+    expect(guest.oomKills).toBe(0);
+    guest.feed({ kind: "reservation-released", id: "index" });
+    expect(guest.actual.memBytes).toBeGreaterThan(before);
+    guest.run(60_000);
+    expect(guest.actual).toEqual(size(1, 512));
+    expect(guest.frames.at(-1)).not.toHaveProperty("floor");
+  });
+
+  test("an allocation that would have been killed is not, when it was reserved", () => {
+    const fate = (isReserved: boolean) => {
+      const guest = loop(DEMO);
+      if (isReserved) guest.reserve("sort", 1024, 0);
+      guest.run(2_000);
+      guest.allocatingUntilBytes = guest.usedBytes + 1024 * MIB;
+      guest.allocatingBytesPerSec = 8192 * MIB; // far beyond rMax: no policy is so fast
+      guest.run(5_000);
+      return guest.oomKills;
+    };
+    expect([fate(false), fate(true)]).toEqual([1, 0]);
+  });
+
+  test("a reservation that is given up before it came leaves nothing wanted", () => {
+    const guest = loop(DEMO);
+    guest.plugMs = 60_000;
+    guest.reserve("index", 1024, 4);
+    guest.run(1_000);
+    guest.feed({ kind: "reservation-released", id: "index" });
+    guest.run(2_000);
+    expect(guest.sizes.at(-1)?.size).toEqual(size(1, 512));
+  });
+
+  test.for([1, 7, 40])(
+    "reserved and released every %i s: no flapping faster than the hold",
+    (every) => {
+      const guest = loop(DEMO);
+      guest.history.length = 0;
+      for (let i = 0; i < 20; i += 1) {
+        guest.reserve(`index-${i}`, 1024, 0);
+        guest.run(every * 500);
+        guest.feed({ kind: "reservation-released", id: `index-${i}` });
+        guest.run(every * 500);
+      }
+      const isShrink = (entry: { memBytes: number }, index: number) =>
+        entry.memBytes < (guest.history[index - 1]?.memBytes ?? 0);
+      const shrinks = guest.history.filter(isShrink).length;
+      if (every < 10) expect(shrinks).toBe(0);
+      expect(monitorStatus(guest.state).counters.reservationsGranted).toBe(20);
+    },
+  );
+});

@@ -6,6 +6,7 @@ import { usedNow } from "../policy/cpu.ts";
 import { isCacheShort, kernelBytesNow, lowestSafeBytes, vetoOf } from "../policy/memory.ts";
 import { actualOf, cpuCellUp, cpuGiven, effectiveActual, memCellUp } from "./actual.ts";
 import { memoryGiven } from "./desire.ts";
+import { reservedFloor, sayKept } from "./reservations/reserved.ts";
 import { type MonitorState } from "./state.ts";
 
 export type Verdict = Readonly<{
@@ -38,8 +39,17 @@ export function judgeShrink(state: MonitorState, target: Size, now: MonoMs): Ver
   const lowersCpu = target.milliCpu < used.milliCpu;
   const memory = judgeMemory(state, target.memBytes, haveBytes, now);
   const cpu = judgeCpu(state, target.milliCpu, used.milliCpu, now);
-  const lowest = { milliCpu: cpu.lowest, memBytes: memory.lowest };
-  const no = (lowersMem ? memory.no : null) ?? (lowersCpu ? cpu.no : null);
+  const floor = reservedFloor(state);
+  const lowest = {
+    milliCpu: Math.max(cpu.lowest, Math.min(used.milliCpu, floor.milliCpu)),
+    memBytes: Math.max(memory.lowest, Math.min(Math.round(haveBytes), floor.memBytes)),
+  };
+  const reserved = {
+    mem: lowersMem && target.memBytes < floor.memBytes ? keptFor(state, "mem") : null,
+    cpu: lowersCpu && target.milliCpu < floor.milliCpu ? keptFor(state, "cpu") : null,
+  };
+  const no =
+    reserved.mem ?? reserved.cpu ?? (lowersMem ? memory.no : null) ?? (lowersCpu ? cpu.no : null);
   if (no !== null) return { ok: false, ...no, lowest, lowersCpu, lowersMem };
   const what = [
     ...(lowersMem ? [`${Math.round(target.memBytes / MIB)} MiB`] : []),
@@ -47,6 +57,10 @@ export function judgeShrink(state: MonitorState, target: Size, now: MonoMs): Ver
   ];
   const status = what.length === 0 ? "nothing to give back" : `agreed to ${what.join(", ")}`;
   return { ok: true, status, reason: null, lowest: null, lowersCpu, lowersMem };
+}
+
+function keptFor(state: MonitorState, resource: "cpu" | "mem"): No {
+  return { status: sayKept(state, resource), reason: "reservation" };
 }
 
 /** The last report may be older than what the kernel shows: a slice may just have gone. Bytes. */

@@ -17,6 +17,7 @@ import {
 } from "./actual.ts";
 import { explain } from "./explain.ts";
 import { conclude, leastOf, releaseObstacle, startLevel } from "./level.ts";
+import { grantedFloor, reservedFloor } from "./reservations/reserved.ts";
 import { count, type MonitorState } from "./state.ts";
 import { type CpuSample, type MemorySample, type MonitorAction } from "./types.ts";
 
@@ -45,7 +46,8 @@ export function onCpuSample(before: MonitorState, sample: CpuSample, now: MonoMs
   );
   if (ready.desired === null) return [ready, []];
   const [cpu, need] = senseCpu(before.cpu, sample, cpuGiven(ready), policy.cpu, now);
-  const keptMilli = cpuCellUp(ready, need.keep * 1000);
+  // What was reserved was needed, whether it was used or not: it goes as late as anything that was.
+  const keptMilli = Math.max(cpuCellUp(ready, need.keep * 1000), grantedFloor(ready).milliCpu);
   const cpuPeaks = addPeak(
     ready.peaks.cpu,
     keptMilli,
@@ -85,7 +87,7 @@ export function onMemorySample(before: MonitorState, sample: MemorySample, now: 
   if (actual === null) return [ready, actions];
   const given = memoryGiven(ready, actual.memBytes);
   const [memory, need] = senseMemory(ready.memory, sample, given, policy.memory, now);
-  const keptCell = memCellUp(ready, need.keepBytes);
+  const keptCell = Math.max(memCellUp(ready, need.keepBytes), grantedFloor(ready).memBytes);
   const kept = addPeak(ready.peaks.mem, keptCell, now, rememberMs(policy.memory));
   const peaks = { ...ready.peaks, mem: kept };
   const holds = { ...ready.holds, mem: learnHold(ready.holds.mem, kept, GIB, policy.memory, now) };
@@ -116,16 +118,17 @@ function decideCpu(state: MonitorState, now: MonoMs): Result {
     const jumped = keepJump(regret(state, to, now), "cpu", to, now);
     return conclude(jumped, { resource: "cpu", to, reason: "cpu", limit: "none" }, now);
   }
-  const floor = leastOf(state).milliCpu;
+  const least = leastOf(state).milliCpu;
+  const floor = reservedFloor(state).milliCpu;
   const release = releaseCpu(state, now);
-  const to = Math.max(floor, release.to);
+  const to = Math.max(least, floor, release.to);
   if (Math.max(to, release.due) >= level) return [state, []];
   const isWorthIt = isWorthResize(state, "cpu", to, now);
   const throttled = state.session?.report?.throttledShare ?? 0;
   const isCalm = to >= WHOLE_CPU_MILLI || throttled < policy.calmThrottledShare;
   if (!isWorthIt || !isCalm || releaseObstacle(state, now) !== null) return [state, []];
   const released = to < WHOLE_CPU_MILLI ? noteFraction(state, to, now) : state;
-  const limit = to === floor ? "bounds" : "none";
+  const limit = to === floor ? "floor" : to === least ? "bounds" : "none";
   return conclude(released, { resource: "cpu", to, reason: "idle", limit }, now);
 }
 
@@ -234,14 +237,15 @@ function decideMemory(state: MonitorState, now: MonoMs): Result {
     const [next, actions] = conclude(keepJump(state, "mem", to, now), change, now);
     return [isGrowth ? watchGrowth(next, now) : next, actions];
   }
-  const floor = leastOf(state).memBytes;
+  const least = leastOf(state).memBytes;
+  const floor = reservedFloor(state).memBytes;
   const holdMs = holdMsOf(state.holds.mem, policy);
   const release = releaseFrom(state, "mem", holdMs, now) ?? { due: level, to: level };
-  const to = Math.max(floor, release.to, memCellUp(state, need.safeBytes));
+  const to = Math.max(least, floor, release.to, memCellUp(state, need.safeBytes));
   if (Math.max(to, release.due) >= level) return [state, []];
   const isWorthIt = isWorthResize(state, "mem", to, now);
   if (!isWorthIt || need.veto !== null || releaseObstacle(state, now) !== null) return [state, []];
-  const limit = to === floor ? "bounds" : to > release.to ? "floor" : "none";
+  const limit = to === least && to > floor ? "bounds" : to > release.to ? "floor" : "none";
   return conclude(state, { resource: "mem", to, reason: "idle", limit }, now);
 }
 

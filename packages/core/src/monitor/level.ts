@@ -12,6 +12,7 @@ import {
 } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { actualOf, cpuCellUp, effectiveActual, memCellUp } from "./actual.ts";
+import { reservedFloor } from "./reservations/reserved.ts";
 import { type MonitorState } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
 
@@ -136,7 +137,20 @@ export function overallReason(state: MonitorState, now: MonoMs): ScaleReason {
   }
   const isStarting = now < state.startedAt + state.config.policy.startHoldMs;
   if (isStarting && reasons.cpu === "start" && reasons.mem === "start") return "start";
+  if (isReserved(state)) return "reservation";
   return isHeld(state) ? "hold" : "idle";
+}
+
+/** A reservation, and nothing else, keeps one of both where it is. */
+function isReserved(state: MonitorState): boolean {
+  const { desired } = state;
+  const need = currentNeed(state);
+  if (desired === null || need === null) return false;
+  const floor = reservedFloor(state);
+  return (
+    (floor.milliCpu === desired.milliCpu && cpuCellUp(state, need.milliCpu) < floor.milliCpu) ||
+    (floor.memBytes === desired.memBytes && memCellUp(state, need.memBytes) < floor.memBytes)
+  );
 }
 
 /** More is wanted than is needed now and than the bounds ask for: it is only not given back yet. */
@@ -202,6 +216,7 @@ function cpuCandidates(state: MonitorState): readonly Candidate[] {
     { source: "use", amount: milli(need.byUse) },
     ...(need.byQueue === null ? [] : [{ source: "run-queue", amount: milli(need.byQueue) }]),
     { source: "bounds-min", amount: leastOf(state).milliCpu },
+    ...reserved(reservedFloor(state).milliCpu),
   ];
 }
 
@@ -214,5 +229,10 @@ function memoryCandidates(state: MonitorState): readonly Candidate[] {
     { source: "keep", amount: need.keepBytes },
     { source: "safety", amount: need.safeBytes },
     { source: "bounds-min", amount: leastOf(state).memBytes },
+    ...reserved(reservedFloor(state).memBytes),
   ];
+}
+
+function reserved(amount: number): readonly Candidate[] {
+  return amount === 0 ? [] : [{ source: "reservations", amount }];
 }

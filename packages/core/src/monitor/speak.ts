@@ -1,9 +1,10 @@
 // When the monitor speaks first: ScaleRequest as a level, or UpscaleRequest with an agent that
 // knows no more.
-import { allocationFromSize, type FromMonitor } from "@selfscale/protocol";
+import { allocationFromSize, type FromMonitor, type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { actualOf, fitted, isMet } from "./actual.ts";
 import { overallReason } from "./level.ts";
+import { reservedFloor } from "./reservations/reserved.ts";
 import { send } from "./session.ts";
 import { count, type MonitorState, type Session } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
@@ -73,11 +74,15 @@ function levelDueAt(state: MonitorState, session: Session): MonoMs {
   // What differs only beyond the bounds can wait: it would change nothing.
   const want = fitted(state, desired);
   const said = fitted(state, stated.size);
-  const isUpward = want.milliCpu > said.milliCpu || want.memBytes > said.memBytes;
-  if (isUpward) return at + timers.upwardMs;
-  const isDownward = want.milliCpu < said.milliCpu || want.memBytes < said.memBytes;
-  if (isDownward) return at + timers.otherMs;
+  // The floor is the part of it that can't wait: the node must know of it though the size is the same.
+  const floor = reservedFloor(state);
+  if (isMoreThan(want, said) || isMoreThan(floor, stated.floor)) return at + timers.upwardMs;
+  if (isMoreThan(said, want) || isMoreThan(stated.floor, floor)) return at + timers.otherMs;
   return at + (isMet(state) ? timers.resendMetMs : timers.resendUnmetMs);
+}
+
+function isMoreThan(a: Size, b: Size): boolean {
+  return a.milliCpu > b.milliCpu || a.memBytes > b.memBytes;
 }
 
 /**
@@ -97,13 +102,15 @@ function stateLevel(state: MonitorState, session: Session, now: MonoMs): Result 
   if (desired === null) return [state, []];
   const isProbe = session.version < 2;
   const before = session.stated?.size ?? null;
-  const isRaise =
-    before !== null && (desired.milliCpu > before.milliCpu || desired.memBytes > before.memBytes);
+  const isRaise = before !== null && isMoreThan(desired, before);
+  const floor = reservedFloor(state);
+  const isReserved = floor.milliCpu > 0 || floor.memBytes > 0;
   const id = session.nextId;
   const message: FromMonitor = {
     type: "ScaleRequest",
     target: allocationFromSize(desired),
     // The draft's agents know no more than the target.
+    ...(!isProbe && isReserved ? { floor: allocationFromSize(floor) } : {}),
     ...(isProbe ? {} : { reason: overallReason(state, now) }),
     // The age of the sample that shows the need: only true of the first word about it.
     ...(!isProbe && isRaise ? { ageMs: Math.max(0, Math.round(now - state.neededAt)) } : {}),
@@ -113,7 +120,7 @@ function stateLevel(state: MonitorState, session: Session, now: MonoMs): Result 
   const next: Session = {
     ...session,
     nextId: id + 2,
-    stated: { size: desired, at: now },
+    stated: { size: desired, floor, at: now },
     probe: isTrial ? { kind: "tried", id, at: now } : session.probe,
   };
   const spoken = count({ ...state, session: next }, "scaleRequests");

@@ -7,6 +7,7 @@ import { initialMemory, type MemoryNeed, type MemoryState } from "../policy/memo
 import { initialReaction, type Reaction } from "../policy/reserve.ts";
 import { type PeakWindow } from "../policy/window.ts";
 import { type MonitorConfig } from "./config.ts";
+import { NO_RESERVATIONS, type Reservations } from "./reservations/state.ts";
 import { type CpuSample, type MemorySample } from "./types.ts";
 
 /** What the agent said on this link. */
@@ -42,7 +43,7 @@ export type Session = Readonly<{
   /** Last UpscaleNotification since the last report: all that version 1 says of the size. */
   notified: Size | null;
   /** The last size asked for, and when. */
-  stated: Readonly<{ size: Size; at: MonoMs }> | null;
+  stated: Readonly<{ size: Size; floor: Size; at: MonoMs }> | null;
   lastUpscaleRequestAt: MonoMs;
   probe: Probe;
   nonsenseAt: readonly MonoMs[];
@@ -88,6 +89,7 @@ export type MonitorState = Readonly<{
   /** Consents to unplug memory that freed nothing, in a row, and the last one. */
   unplug: Readonly<{ failures: number; agreedAt: MonoMs; totalBytes: number }> | null;
   onlineAsked: number | null;
+  reservations: Reservations;
   decisions: number;
   counters: Readonly<{
     links: number;
@@ -102,6 +104,8 @@ export type MonitorState = Readonly<{
     oomKills: number;
     /** Times the monitor itself got no CPU for longer than `staleMs`. */
     sampleGaps: number;
+    reservationsGranted: number;
+    reservationsRefused: number;
   }>;
 }>;
 
@@ -130,6 +134,7 @@ export function initialMonitor(config: MonitorConfig, now: MonoMs): MonitorState
     consented: null,
     unplug: null,
     onlineAsked: null,
+    reservations: NO_RESERVATIONS,
     decisions: 0,
     counters: {
       links: 0,
@@ -141,6 +146,8 @@ export function initialMonitor(config: MonitorConfig, now: MonoMs): MonitorState
       rejected: 0,
       oomKills: 0,
       sampleGaps: 0,
+      reservationsGranted: 0,
+      reservationsRefused: 0,
     },
   };
 }

@@ -7,6 +7,7 @@ import { actualOf, isMet, stepOf } from "./actual.ts";
 import { currentReserve } from "./desire.ts";
 import { overallReason, releaseObstacle } from "./level.ts";
 import { cpuGoal } from "./online.ts";
+import { reservationsStatus, type ReservationsStatus } from "./reservations/rows.ts";
 import { tongueOf } from "./speak.ts";
 import { type MonitorState } from "./state.ts";
 
@@ -62,6 +63,7 @@ export type MonitorStatus = Readonly<{
     goal: number;
     inputs: Readonly<Record<string, number | null>>;
   }>;
+  reservations: ReservationsStatus;
   counters: MonitorState["counters"] & Readonly<{ decisions: number }>;
 }>;
 
@@ -104,6 +106,7 @@ export function monitorStatus(
       goal: cpuGoal(state),
       inputs: state.cpuNeed?.inputs ?? {},
     },
+    reservations: reservationsStatus(state, now),
     counters: { ...state.counters, decisions: state.decisions },
   };
 }

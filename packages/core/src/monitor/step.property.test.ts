@@ -69,7 +69,29 @@ const agentFrame: fc.Arbitrary<FromAgent> = fc.oneof(
     ),
 );
 
+const name = fc.constantFrom("a", "b", "c", "d");
+const reservation: fc.Arbitrary<MonitorEvent> = fc.oneof(
+  fc
+    .record({
+      id: name,
+      door: fc.constantFrom("http", "sql"),
+      owner: fc.string(),
+      reason: fc.string(),
+      memBytes: fc.integer({ min: 0, max: 6_000 }).map((mib) => mib * MIB),
+      milliCpu: fc.constantFrom(0, 250, 3_000),
+      waitUntil: fc.integer({ min: 1_000_000, max: 1_200_000 }),
+      holdUntil: fc.option(fc.integer({ min: 1_000_000, max: 1_400_000 })),
+      ifNotGranted: fc.constantFrom("fail", "proceed"),
+    })
+    .map((request): MonitorEvent => ({ kind: "reservation-asked", request })),
+  name.map((of): MonitorEvent => ({ kind: "reservation-released", id: of })),
+  fc
+    .record({ door: fc.constantFrom("http", "sql"), ids: fc.array(name) })
+    .map((list): MonitorEvent => ({ kind: "reservations-listed", ...list })),
+);
+
 const event: fc.Arbitrary<MonitorEvent> = fc.oneof(
+  { weight: 3, arbitrary: reservation },
   {
     weight: 6,
     arbitrary: cpuSample.map((sample): MonitorEvent => ({ kind: "cpu-sampled", sample })),
@@ -110,6 +132,8 @@ const story = fc.array(fc.tuple(fc.constantFrom(0, 1, 90, 100, 250, 1_000, 5_000
   maxLength: 80,
 });
 
+type Target = Readonly<{ cpu: number; mem: number }>;
+
 /** Own books, kept beside the machine: who is connected, what was measured. */
 function play(steps: readonly (readonly [number, MonitorEvent])[], isProbing: boolean): void {
   let now = 1_000_000;
@@ -145,6 +169,12 @@ function play(steps: readonly (readonly [number, MonitorEvent])[], isProbing: bo
         expect(now - lastScaleAt).toBeGreaterThanOrEqual(100);
         lastScaleAt = now;
       }
+      if (type === "DownscaleResult" && decoded.message.Ok && one.kind === "frame-received") {
+        const { target } = (JSON.parse(one.text) as { content: { target: Target } }).content;
+        const { floor } = monitorStatus(state, now).reservations;
+        const lowersMem = target.mem < (monitorStatus(state, now).ladder.actual?.memBytes ?? 0);
+        if (lowersMem) expect(target.mem).toBeGreaterThanOrEqual(floor.memBytes);
+      }
       if (type === "DownscaleResult" && current?.version === 1) {
         expect(decoded.message).not.toHaveProperty("lowest");
       }
@@ -155,6 +185,15 @@ function play(steps: readonly (readonly [number, MonitorEvent])[], isProbing: bo
       const isLower = state.desired.memBytes < before.memBytes;
       if (isLower) expect(state.desired.memBytes).toBeGreaterThanOrEqual(atLeast);
     }
+    const { floor, active } = monitorStatus(state, now).reservations;
+    if (state.desired !== null) {
+      expect(state.desired.memBytes).toBeGreaterThanOrEqual(floor.memBytes);
+      expect(state.desired.milliCpu).toBeGreaterThanOrEqual(floor.milliCpu);
+    }
+    const max = state.session?.report?.max;
+    if (max !== undefined) expect(floor.memBytes).toBeLessThanOrEqual(max.memBytes);
+    if (active.length === 0) expect(floor).toEqual({ milliCpu: 0, memBytes: 0 });
+    for (const { holdUntil } of active) expect(holdUntil ?? Infinity).toBeGreaterThan(now);
     const wakeAt = monitorWakeAt(state);
     if (wakeAt !== null) expect(Number.isNaN(wakeAt)).toBe(false);
   }

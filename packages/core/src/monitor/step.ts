@@ -5,6 +5,8 @@ import { type MonoMs } from "../agent/types.ts";
 import { onCpuSample, onMemorySample } from "./desire.ts";
 import { assertInvariants } from "./invariants.ts";
 import { onlineStage, onlineWakeAt } from "./online.ts";
+import { wakeAtOf } from "./reservations/registry.ts";
+import { onReservation, reservationsStage } from "./reservations/stage.ts";
 import { closeSession, endSilence, openSession, receive } from "./session.ts";
 import { speak, speakWakeAt } from "./speak.ts";
 import { type MonitorState } from "./state.ts";
@@ -12,7 +14,7 @@ import { type MonitorAction, type MonitorEvent } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 
-const STAGES = [endSilence, speak, onlineStage] as const;
+const STAGES = [endSilence, reservationsStage, speak, onlineStage] as const;
 
 /** Pure: same arguments, same answer. */
 export function stepMonitor(
@@ -36,7 +38,8 @@ export function stepMonitor(
 export function monitorWakeAt(state: MonitorState): MonoMs | null {
   const { session, config } = state;
   const silenceAt = session === null ? null : session.lastFrameAt + config.timers.silenceMs;
-  const candidates = [speakWakeAt(state), onlineWakeAt(state), silenceAt].filter(
+  const reservedAt = wakeAtOf(state.reservations);
+  const candidates = [speakWakeAt(state), onlineWakeAt(state), silenceAt, reservedAt].filter(
     (at) => at !== null,
   );
   return candidates.length === 0 ? null : Math.min(...candidates);
@@ -57,6 +60,7 @@ function absorb(state: MonitorState, event: MonitorEvent, now: MonoMs): Result {
     case "reservation-asked":
     case "reservation-released":
     case "reservations-listed":
+      return onReservation(state, event, now);
     case "tick":
       return [state, []];
     default:

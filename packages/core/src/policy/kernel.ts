@@ -49,6 +49,12 @@ export function withKernel(bytes: number, kernelBytes: number, toldBytes: number
   return total + Math.max(0, total - toldBytes) * BOOKKEEPING_SHARE;
 }
 
+/** What a machine of `sizeBytes` has beside the kernel's share: the inverse of `withKernel`. Bytes. */
+export function withoutKernel(sizeBytes: number, kernelBytes: number, toldBytes: number): number {
+  const more = Math.max(0, sizeBytes - toldBytes);
+  return Math.min(sizeBytes, toldBytes) + more / (1 + BOOKKEEPING_SHARE) - kernelBytes;
+}
+
 function bounded(bytes: number, toldBytes: number): number {
   return Math.min(Math.max(0, bytes), MOST_SHARE * toldBytes);
 }

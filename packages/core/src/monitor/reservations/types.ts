@@ -54,7 +54,7 @@ export type ReservationReason = keyof typeof RESERVATION_REASONS;
 export type ReservationAnswer = Readonly<{
   /** What can be used of what was asked for; null while, or because, nothing is promised. */
   granted: Size | null;
-  /** The machine is kept at least this large, for all reservations together, as QEMU counts. Zero: no floor. */
+  /** The machine is kept at least this large, for all reservations together: on the grid, within the bounds. Zero: no floor. */
   floor: Size;
   reason: ReservationReason;
   /** One sentence for people. */
@@ -62,6 +62,9 @@ export type ReservationAnswer = Readonly<{
   /** From being asked to being granted or refused, or until now. */
   waitedMs: number;
 }>;
+
+/** What is known of one alone. */
+export type Verdict = Omit<ReservationAnswer, "floor">;
 
 /** The life of a reservation. The last two are told once, and then it is forgotten. */
 export type ReservationState = "waiting" | "granted" | "refused" | "ended";
@@ -72,7 +75,8 @@ export type Reservation = Readonly<{
   state: "waiting" | "granted";
   askedAt: MonoMs;
   grantedAt: MonoMs | null;
-  answer: ReservationAnswer;
+  /** The last that was told; null until the step that took it in ends. */
+  verdict: Verdict | null;
 }>;
 
 /** Reservations of one door that may be active at once, and how many of them may be one owner's. */

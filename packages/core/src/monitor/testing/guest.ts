@@ -9,6 +9,7 @@ import {
 } from "@selfscale/protocol";
 import { MONITOR_DEFAULTS, type MonitorConfig } from "../config.ts";
 import { initialMonitor, type MonitorState } from "../state.ts";
+import { type ReservationRequest } from "../reservations/types.ts";
 import { monitorWakeAt, stepMonitor } from "../step.ts";
 import {
   type CpuSample,
@@ -33,6 +34,18 @@ function larger(a: Size, b: Size): Size {
     memBytes: Math.max(a.memBytes, b.memBytes),
   };
 }
+
+type Asked = Pick<ReservationRequest, "door" | "owner" | "reason" | "ifNotGranted"> &
+  Readonly<{ waitMs: number; holdMs: number | null }>;
+
+const ASKED: Asked = {
+  door: "http",
+  owner: "anna",
+  reason: "",
+  ifNotGranted: "fail",
+  waitMs: 10_000,
+  holdMs: null,
+};
 
 /** How a guest under test behaves; tests change it as they go. */
 export class TestGuest {
@@ -143,6 +156,28 @@ export class TestGuest {
       },
       id: this.nextId(),
     });
+  }
+
+  /** Somebody in the guest reserves; `waitMs` and `holdMs` count from now. */
+  reserve(id: string, mib: number, vcpu: number, more: Partial<Asked> = {}): void {
+    this.sample();
+    const { waitMs, holdMs, ...others } = { ...ASKED, ...more };
+    const request: ReservationRequest = {
+      id,
+      memBytes: mib * MIB,
+      milliCpu: vcpu * 1000,
+      waitUntil: this.now + waitMs,
+      holdUntil: holdMs === null ? null : this.now + holdMs,
+      ...others,
+    };
+    this.feed({ kind: "reservation-asked", request });
+  }
+
+  /** What was last said of a reservation. */
+  answerTo(id: string): Extract<MonitorAction, { kind: "reservation-changed" }> | undefined {
+    return this.actions
+      .filter((action) => action.kind === "reservation-changed")
+      .findLast((action) => action.id === id);
   }
 
   /** Let time pass: tasks run, an allocator touches memory, QEMU plugs, the monitor samples. */

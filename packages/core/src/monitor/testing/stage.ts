@@ -63,6 +63,12 @@ function guestCommands(guest: TestGuest): Readonly<Record<string, Command>> {
     hear: (text) => {
       guest.feed({ kind: "frame-received", link: guest.link?.number ?? 0, text });
     },
+    /** `reserve ID MIB VCPU {more}`: it waits 10 s and is held until it is released, unless `more` says otherwise. Times from now. */
+    reserve: (rest) => {
+      const [id = "", mib, vcpu, ...more] = rest.split(" ");
+      guest.reserve(id, Number(mib), Number(vcpu), json(more.join(" ") || "{}"));
+    },
+    release: (id) => guest.feed({ kind: "reservation-released", id }),
     event: (rest) => guest.feed(json<MonitorEvent>(rest)),
   };
 }

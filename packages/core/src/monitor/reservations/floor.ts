@@ -1,0 +1,57 @@
+// How large the machine must be for everybody's reservations: what was in use before them, and all they asked for. What
+// they use themselves is not counted twice: the base stands while any of them is active.
+import { type Size } from "@selfscale/protocol";
+import { withKernel, withoutKernel } from "../../policy/kernel.ts";
+import { type Reservation } from "./types.ts";
+
+/** Memory in use that no reservation explains, and what the kernel kept for itself then. Bytes. */
+export type Base = Readonly<{
+  /** What can't be reclaimed, and the margin that the policy always keeps. */
+  usedBytes: number;
+  kernelBytes: number;
+  /** The size that the kernel's share was measured at. */
+  toldBytes: number;
+}>;
+
+const MIB = 1024 ** 2;
+
+type Amounts = readonly Readonly<{ memBytes: number; milliCpu: number }>[];
+
+/** The size that holds the base and these amounts: memory adds up, of CPUs the most counts. No memory asked: none kept. */
+export function floorFor(base: Base | null, amounts: Amounts): Size {
+  const memBytes = sumBytes(amounts);
+  const milliCpu = amounts.reduce((most, one) => Math.max(most, one.milliCpu), 0);
+  if (base === null || memBytes === 0) return { milliCpu, memBytes: 0 };
+  return { milliCpu, memBytes: toldFor(base, memBytes) };
+}
+
+/**
+ * Bytes that a machine of `toldBytes` has for reservations beyond these amounts; below zero: it lacks so much. Whole
+ * mebibytes, so that no rounding makes it more than there is.
+ */
+export function roomIn(base: Base, toldBytes: number, amounts: Amounts): number {
+  const bytes = withoutKernel(toldBytes, base.kernelBytes, base.toldBytes);
+  return Math.floor((bytes - base.usedBytes - sumBytes(amounts)) / MIB) * MIB;
+}
+
+/**
+ * One more comes. What is in use beyond all that was granted is somebody else's: the base rises with it, so that the
+ * newcomer comes on top of what is in use now.
+ */
+export function rebased(
+  base: Base | null,
+  now: Base | null,
+  active: readonly Reservation[],
+): Base | null {
+  if (base === null || now === null) return base ?? now;
+  const granted = active.filter((one) => one.state === "granted").map((one) => one.request);
+  return { ...base, usedBytes: Math.max(base.usedBytes, now.usedBytes - sumBytes(granted)) };
+}
+
+function toldFor({ usedBytes, kernelBytes, toldBytes }: Base, memBytes: number): number {
+  return Math.ceil(withKernel(usedBytes + memBytes, kernelBytes, toldBytes));
+}
+
+function sumBytes(amounts: Amounts): number {
+  return amounts.reduce((sum, one) => sum + one.memBytes, 0);
+}
