@@ -29,6 +29,7 @@ test.for([
   },
   { args: "status", want: { kind: "status", socketPath: DEFAULT_STATUS_SOCKET, isJson: false } },
   { args: "status --json --status /x", want: { kind: "status", socketPath: "/x", isJson: true } },
+  { args: "explain", want: { kind: "explain", socketPath: DEFAULT_STATUS_SOCKET, isJson: false } },
   { args: "--version", want: { kind: "print", text: `${VERSION}\n` } },
 ])("$args", ({ args, want }) => {
   expect(readCommand(args.split(" ").filter((word) => word !== ""))).toEqual(want);
@@ -42,12 +43,13 @@ test.for([
   },
   {
     args: "statsu",
-    problem: 'unknown command "statsu", expected status (see selfscale-monitor --help)',
+    problem:
+      'unknown command "statsu", expected status, explain or reserve (see selfscale-monitor --help)',
   },
   { args: "status now", problem: 'unexpected argument "now" (see selfscale-monitor --help)' },
   {
     args: "--json",
-    problem: "--json belongs to the status command (see selfscale-monitor --help)",
+    problem: "--json belongs to the commands status and explain (see selfscale-monitor --help)",
   },
 ])("$args is a mistake", ({ args, problem }) => {
   expect(readCommand(args.split(" "))).toEqual({ kind: "mistake", problem });

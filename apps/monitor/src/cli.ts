@@ -1,11 +1,15 @@
+import os from "node:os";
 import { parseArgs } from "node:util";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
+import { readReserve, type ReserveOptions } from "./commands/reserve-options.ts";
 import pkg from "../package.json" with { type: "json" };
 
 /** What the command line asks for. Settings are null where it says nothing. */
 export type Command =
   | Readonly<{ kind: "run"; configFile: string | null; settings: Settings }>
   | Readonly<{ kind: "status"; socketPath: string; isJson: boolean }>
+  | Readonly<{ kind: "explain"; socketPath: string; isJson: boolean }>
+  | Readonly<{ kind: "reserve"; options: ReserveOptions }>
   | Readonly<{ kind: "print"; text: string }>
   | Readonly<{ kind: "mistake"; problem: string }>;
 
@@ -29,7 +33,7 @@ export type Settings = Readonly<
   }>
 >;
 
-/** Where `status` looks unless told otherwise. */
+/** Where `status`, `explain` and `reserve` look unless told otherwise. */
 export const DEFAULT_STATUS_SOCKET = "/run/selfscale/monitor.sock";
 export const VERSION = pkg.version;
 
@@ -38,11 +42,23 @@ const HELP = `selfscale-monitor ${VERSION}: decides, inside a virtual machine, w
 Usage:
   selfscale-monitor [options]          run the monitor
   selfscale-monitor status [--json]    what the running monitor knows and wants
+  selfscale-monitor explain [--json]   why the size is what it is, and what would change it
+  selfscale-monitor reserve --memory SIZE --cpu N [more] -- COMMAND…
+                                       run a command once that much is there for it
+
+Options of reserve (one of the first two at least):
+  --memory SIZE                  beyond what is in use: 4Gi, 512Mi
+  --cpu N                        vCPUs in all: 2, 0.5
+  --wait TIME                    for the memory to be there         [30s]
+  --for TIME                     then give back, though it still runs
+  --if-refused fail|proceed      run the command all the same       [fail]
+  --reason TEXT                  what for, for people               [the command]
+  --status PATH                  socket of the monitor
 
 Options (each but --config is also a key of the file; the command line wins):
   --listen ADDRESS:PORT          where agents connect             [0.0.0.0:10301]
   --metrics-listen ADDRESS:PORT  where host_* metrics are served  [0.0.0.0:9100]
-  --status PATH                  socket of the status command     [${DEFAULT_STATUS_SOCKET}]
+  --status PATH                  socket of these commands         [${DEFAULT_STATUS_SOCKET}]
   --config FILE                  YAML file with the other settings
   --preset default|demo          how patiently sizes fall; demo is for showing, not for use
   --protocol-max ${SPOKEN_VERSIONS.join("|")}             highest protocol version to speak                  [${HIGHEST_VERSION}]
@@ -81,6 +97,8 @@ const OPTIONS = {
 
 /** Reads the arguments. Never throws: a mistake is a command too. */
 export function readCommand(args: readonly string[]): Command {
+  const [first, ...others] = args;
+  if (first === "reserve") return reserveCommand(others);
   let parsed;
   try {
     parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
@@ -93,14 +111,31 @@ export function readCommand(args: readonly string[]): Command {
   if (values.version) return { kind: "print", text: `${VERSION}\n` };
   const [word, ...rest] = positionals;
   if (rest[0] !== undefined) return mistake(`unexpected argument ${JSON.stringify(rest[0])}`);
-  if (word === "status") {
+  if (word === "status" || word === "explain") {
     const socketPath = values.status ?? DEFAULT_STATUS_SOCKET;
-    return { kind: "status", socketPath, isJson: values.json ?? false };
+    return { kind: word, socketPath, isJson: values.json ?? false };
   }
-  if (word !== undefined)
-    return mistake(`unknown command ${JSON.stringify(word)}, expected status`);
-  if (values.json) return mistake("--json belongs to the status command");
+  if (word !== undefined) {
+    return mistake(`unknown command ${JSON.stringify(word)}, expected status, explain or reserve`);
+  }
+  if (values.json) return mistake("--json belongs to the commands status and explain");
   return { kind: "run", configFile: values.config ?? null, settings: settingsOf(values) };
+}
+
+function reserveCommand(args: readonly string[]): Command {
+  const cut = args.indexOf("--");
+  const ours = cut < 0 ? args : args.slice(0, cut);
+  if (ours.includes("--help") || ours.includes("-h")) return { kind: "print", text: HELP };
+  const read = readReserve(args, { socketPath: DEFAULT_STATUS_SOCKET, owner: userName() });
+  return read.ok ? { kind: "reserve", options: read.options } : mistake(read.problem);
+}
+
+function userName(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "unknown"); // a user without an entry has no name
+  }
 }
 
 function settingsOf(values: Partial<Record<keyof typeof OPTIONS, string | boolean>>): Settings {

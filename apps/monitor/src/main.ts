@@ -1,12 +1,14 @@
 import { type Command, readCommand } from "./cli.ts";
+import { reserve } from "./commands/reserve.ts";
+import { type ReserveOptions } from "./commands/reserve-options.ts";
 import { type Config, loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problem.ts";
+import { fetchText } from "./local-api/client.ts";
 import { createLog } from "./log.ts";
 import { keepHeapSmall } from "./machine/heap.ts";
 import { protectSelf } from "./machine/protect.ts";
 import { Monitor } from "./monitor.ts";
 import { formatStatus, type Status } from "./shell/status.ts";
-import { fetchStatus } from "./shell/status-server.ts";
 
 /** Exit codes: 1 the world said no, 2 we were told something wrong. */
 const FAILED = 1;
@@ -21,6 +23,8 @@ async function main(command: Command): Promise<void> {
   if (command.kind === "print") process.stdout.write(command.text);
   else if (command.kind === "mistake") fail(command.problem, MISUSED);
   else if (command.kind === "status") await showStatus(command.socketPath, command.isJson);
+  else if (command.kind === "explain") await showExplanation(command.socketPath, command.isJson);
+  else if (command.kind === "reserve") await runReserved(command.options);
   else await run(await loadConfig(command.configFile, command.settings));
 }
 
@@ -41,8 +45,19 @@ async function run(config: Config): Promise<void> {
 }
 
 async function showStatus(socketPath: string, isJson: boolean): Promise<void> {
-  const text = await fetchStatus(socketPath);
-  process.stdout.write(isJson ? `${text}\n` : formatStatus(JSON.parse(text) as Status));
+  const text = await fetchText(socketPath, "/status");
+  process.stdout.write(isJson ? text : formatStatus(JSON.parse(text) as Status));
+}
+
+async function showExplanation(socketPath: string, isJson: boolean): Promise<void> {
+  const text = await fetchText(socketPath, "/explain");
+  const { explanation } = JSON.parse(text) as { explanation: readonly string[] };
+  process.stdout.write(isJson ? text : `${explanation.join("\n")}\n`);
+}
+
+async function runReserved(options: ReserveOptions): Promise<void> {
+  const say = (line: string) => void process.stderr.write(`selfscale-monitor: ${line}\n`);
+  process.exitCode = await reserve(options, say);
 }
 
 /** By its code: the recorder's class is not loaded for those who record nothing. */

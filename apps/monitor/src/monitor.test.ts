@@ -36,6 +36,7 @@ async function start(change: Partial<Config> = {}, timers: Record<string, number
     listen: { address: "127.0.0.1", port: 0 },
     metricsListen: { address: "127.0.0.1", port: 0 },
     status: path.join(machine.dir, "run", "monitor.sock"),
+    statusGroup: null,
     preset: "demo",
     protocolMax: 2,
     probeScaleRequest: false,

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import {
   type CpuSample,
+  explainMonitor,
   initialMonitor,
   initialShadow,
   type MemorySample,
@@ -13,6 +14,9 @@ import { FEATURES } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
 import { VERSION } from "./cli.ts";
 import { type Config } from "./config/load.ts";
+import { ReservationDesk } from "./local-api/desk.ts";
+import { LocalApi } from "./local-api/server.ts";
+import { viewOf } from "./local-api/views.ts";
 import { type Log } from "./log.ts";
 import { type Identity, readIdentity, type Roots } from "./machine/identity.ts";
 import { type PageIn, pageInRate } from "./machine/page-in.ts";
@@ -27,7 +31,6 @@ import { MetricsServer } from "./shell/metrics-server.ts";
 import { SampleTape } from "./shell/sample-tape.ts";
 import { ShadowWatch } from "./shell/shadow-watch.ts";
 import { type Status } from "./shell/status.ts";
-import { StatusServer } from "./shell/status-server.ts";
 import { Tls } from "./shell/tls.ts";
 
 /** What the monitor stands on. Tests pass folders of their own and shorter timers. */
@@ -54,7 +57,8 @@ export class Monitor {
   readonly #loop: MonitorLoop;
   readonly #links: LinkServer;
   readonly #metrics: MetricsServer;
-  readonly #status: StatusServer;
+  readonly #desk: ReservationDesk;
+  readonly #local: LocalApi;
   #memory: MemorySample | null = null;
   #recorder: Recorder | null = null;
 
@@ -81,7 +85,12 @@ export class Monitor {
         links: this.#links.counts(),
       }),
     );
-    this.#status = new StatusServer(config.status, () => this.status());
+    this.#desk = new ReservationDesk({
+      now: () => performance.now(),
+      reserve: (request) => this.#loop.reserve(request),
+      feed: (event) => this.#loop.feed(event),
+    });
+    this.#local = this.#createLocalApi();
   }
 
   /** Opens the ports, then looks for the first time. Rejects when a port or the socket is taken. */
@@ -92,7 +101,7 @@ export class Monitor {
       this.#recorder = await this.#startRecorder();
       const { port } = await this.#links.listen(listen);
       const { port: metricsPort } = await this.#metrics.listen(metricsListen);
-      await this.#status.listen();
+      await this.#local.listen();
       const isOpenToAll = token === null && (tls?.clientCa ?? null) === null;
       if (isOpenToAll && isEverywhere(listen.address)) {
         log.warn(
@@ -115,7 +124,7 @@ export class Monitor {
   async stop(): Promise<void> {
     this.#loop.stop();
     this.#hands.stop();
-    await Promise.all([this.#links.stop(), this.#metrics.stop(), this.#status.stop()]);
+    await Promise.all([this.#links.stop(), this.#metrics.stop(), this.#local.stop()]);
     this.#sensors.close();
     await this.#recorder?.stop();
   }
@@ -223,6 +232,19 @@ export class Monitor {
     });
   }
 
+  #createLocalApi(): LocalApi {
+    const { status, statusGroup } = this.#config;
+    const now = () => performance.now();
+    return new LocalApi(status, statusGroup, {
+      status: () => this.status(),
+      explain: () => explainMonitor(this.#loop.state, now()),
+      reservations: () => viewOf(monitorStatus(this.#loop.state, now()).reservations, now()),
+      hasReservation: (id) =>
+        this.#loop.state.reservations.active.some(({ request }) => request.id === id),
+      desk: this.#desk,
+    });
+  }
+
   #perform(action: MonitorAction): void {
     switch (action.kind) {
       case "send-frame":
@@ -232,12 +254,13 @@ export class Monitor {
         this.#links.close(action.link, action.code, action.reason);
         break;
       case "set-online-cpus":
-        void this.#hands.setOnlineCpus(action.count);
+        void this.#hands.setOnlineCpus(action.count).then(() => this.#loop.look(0));
         break;
       case "online-memory":
-        void this.#hands.onlineMemory(performance.now());
+        void this.#hands.onlineMemory(performance.now()).then(() => this.#loop.look());
         break;
       case "reservation-changed":
+        this.#desk.heed(action);
         break;
       case "decide":
         this.#journal.decide(action.decision);

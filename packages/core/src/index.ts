@@ -39,6 +39,7 @@ export {
   type MonitorConfig,
   type MonitorTimers,
 } from "./monitor/config.ts";
+export { explainMonitor } from "./monitor/explanation.ts";
 export {
   initialShadow,
   shadowStatus,

@@ -66,6 +66,10 @@ describe("one message with file, line, path, value and what was expected", () =>
       problem: 'monitor.yaml:1: requireAuth: "yes please" is not accepted: expected true or false',
     },
     {
+      yaml: "statusGroup: 7\n",
+      problem: "monitor.yaml:1: statusGroup: 7 is not accepted: expected the name of a group",
+    },
+    {
       yaml: "cpu:\n  holdMs: 13s\n",
       problem: `monitor.yaml:2: cpu.holdMs: "13s" is not accepted: expected ${DURATION}`,
     },
@@ -219,6 +223,7 @@ describe("what is accepted", () => {
       listen: { address: "0.0.0.0", port: 10_301 },
       metricsListen: { address: "0.0.0.0", port: 9_100 },
       status: "/run/selfscale/monitor.sock",
+      statusGroup: null,
       preset: "default",
       protocolMax: 2,
       probeScaleRequest: false,

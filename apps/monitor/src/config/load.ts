@@ -21,6 +21,7 @@ export type Config = Readonly<
     | "listen"
     | "metricsListen"
     | "status"
+    | "statusGroup"
     | "preset"
     | "protocolMax"
     | "probeScaleRequest"

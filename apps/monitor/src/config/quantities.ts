@@ -21,6 +21,25 @@ export function parseBytes(value: unknown): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+};
+
+/** What a time may look like, for messages. */
+export const DURATION_EXPECTED = "a number with ms, s, m, min or h (500ms, 30s, 10 min)";
+
+/** Milliseconds of `30s` or `10 min`; null when it is no time. */
+export function parseDuration(value: unknown): number | null {
+  if (typeof value !== "string") return null;
+  const match = /^(\d{1,9}(?:\.\d{1,3})?) ?(ms|s|min|m|h)$/.exec(value);
+  if (match === null) return null;
+  return Math.round(Number(match[1]) * (DURATION_UNITS[match[2] ?? ""] ?? NaN));
+}
+
 /** A size in the file, bytes in the code. */
 export const bytesSchema = () =>
   z.unknown().transform((value, context) => {

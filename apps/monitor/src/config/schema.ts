@@ -18,6 +18,10 @@ const millis = (min = 0) => {
 const word = <const T extends readonly string[]>(words: T) =>
   z.enum(words, { error: `expected one of ${words.join(", ")}` });
 const filePath = () => z.string({ error: "expected a path" }).min(1, { error: "expected a path" });
+const groupName = () => {
+  const error = "expected the name of a group";
+  return z.string({ error }).min(1, { error });
+};
 
 /** rMax, see machine/page-in.ts. */
 const pageIn = () =>
@@ -45,8 +49,10 @@ export function createConfigSchema() {
       listen: listenSchema().default({ address: "0.0.0.0", port: 10_301 }),
       /** Where version-1 agents and Prometheus scrape `/metrics`. */
       metricsListen: listenSchema().default({ address: "0.0.0.0", port: 9_100 }),
-      /** Unix socket of the status command. */
+      /** Unix socket of the commands `status`, `explain` and `reserve`, and of others' software: docs/reservations.md. */
       status: filePath().default(DEFAULT_STATUS_SOCKET),
+      /** Group whose members may use that socket too, by name or number. null: only who the monitor runs as. */
+      statusGroup: groupName().nullable().default(null),
       /**
        * How patiently sizes fall: `frugal` follows the need more closely, `calm` resizes less often. `demo` has short holds:
        * it is for showing only.

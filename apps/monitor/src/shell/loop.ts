@@ -5,6 +5,7 @@ import {
   type MonitorEvent,
   type MonitorState,
   monitorWakeAt,
+  type ReservationRequest,
   stepMonitor,
 } from "@selfscale/core";
 import { type Log } from "../log.ts";
@@ -83,10 +84,21 @@ export class MonitorLoop {
 
   /** A frame is judged by this moment, so look first: a shrink must not rely on the last tick. */
   onFrame(link: number, text: string): void {
-    const now = this.#world.now();
-    if (now - this.#sampledAt > FRESH_MS)
-      this.#sample(now, { memory: true, cpu: true, isFull: true });
+    this.look();
     this.feed({ kind: "frame-received", link, text });
+  }
+
+  /** What is in use now is what it comes on top of. */
+  reserve(request: ReservationRequest): void {
+    this.look();
+    this.feed({ kind: "reservation-asked", request });
+  }
+
+  /** Something may have changed that somebody waits for. What was seen no longer ago than `freshMs` still counts. */
+  look(freshMs = FRESH_MS): void {
+    const now = this.#world.now();
+    if (this.#isStopped || now - this.#sampledAt <= freshMs) return;
+    this.#sample(now, { memory: true, cpu: true, isFull: true });
   }
 
   feed(event: MonitorEvent): void {

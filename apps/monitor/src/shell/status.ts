@@ -1,4 +1,4 @@
-import { type MonitorStatus } from "@selfscale/core";
+import { type MonitorStatus, type ReservationsStatus } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
 import { type Identity } from "../machine/identity.ts";
 import { type PageIn } from "../machine/page-in.ts";
@@ -28,6 +28,7 @@ export type Status = Readonly<{
 }>;
 
 const MIB = 1024 ** 2;
+const MOST_RESERVATIONS = 8;
 
 /** The same for people. */
 export function formatStatus(status: Status): string {
@@ -44,6 +45,7 @@ export function formatStatus(status: Status): string {
     ["requested", size(ladder.requested)],
     ["actual", size(ladder.actual)],
     ["agent", monitor.agentReason === null ? link : `${link}: ${monitor.agentReason}`],
+    ...reservedLines(monitor.reservations),
     ["cpu", `need ${milli(cpu.needMilli)}; ${count(cpu.online)} of ${count(cpu.present)} online`],
     ["memory", `need ${bytes(memory.needBytes)}, of which reserve ${bytes(memory.reserveBytes)}`],
     ["outlives", `${bytes(memory.outlivesBytesPerSec)}/s of allocation, for tReact`],
@@ -58,6 +60,22 @@ export function formatStatus(status: Status): string {
   const table = lines.map(([name, text]) => `${name.padEnd(10)} ${text}`);
   const last = status.notes.slice(-5).map((note) => `${note.at}  ${note.message}`);
   return `${[...table, ...last].join("\n")}\n`;
+}
+
+/** Who reserved what; of many only the first. */
+function reservedLines({ floor, active }: ReservationsStatus): (readonly [string, string])[] {
+  if (active.length === 0) return [];
+  const lines = active.slice(0, MOST_RESERVATIONS).map((one) => {
+    const why = one.reason === "" ? "" : ` (${one.reason})`;
+    const parts = [
+      ...(one.milliCpu > 0 ? [milli(one.milliCpu)] : []),
+      ...(one.memBytes > 0 ? [bytes(one.memBytes)] : []),
+    ];
+    return ["reserved", `${parts.join(", ")}  by ${one.owner}${why}: ${one.state}`] as const;
+  });
+  const more = active.length - lines.length;
+  const rest = more > 0 ? [["reserved", `… and ${more} more`] as const] : [];
+  return [["floor", size(floor)], ...lines, ...rest];
 }
 
 /** What the second policy wants, and by how much it wanted more or less until now. */

@@ -22,7 +22,7 @@ export function floorFor(base: Base | null, amounts: Amounts): Size {
   const memBytes = sumBytes(amounts);
   const milliCpu = amounts.reduce((most, one) => Math.max(most, one.milliCpu), 0);
   if (base === null || memBytes === 0) return { milliCpu, memBytes: 0 };
-  return { milliCpu, memBytes: toldFor(base, memBytes) };
+  return { milliCpu, memBytes: sizeOf(base, base.usedBytes + memBytes) };
 }
 
 /**
@@ -48,8 +48,9 @@ export function rebased(
   return { ...base, usedBytes: Math.max(base.usedBytes, now.usedBytes - sumBytes(granted)) };
 }
 
-function toldFor({ usedBytes, kernelBytes, toldBytes }: Base, memBytes: number): number {
-  return Math.ceil(withKernel(usedBytes + memBytes, kernelBytes, toldBytes));
+/** The size of a machine whose kernel hands out so many bytes. */
+export function sizeOf({ kernelBytes, toldBytes }: Base, usableBytes: number): number {
+  return Math.ceil(withKernel(usableBytes, kernelBytes, toldBytes));
 }
 
 function sumBytes(amounts: Amounts): number {

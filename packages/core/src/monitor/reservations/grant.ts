@@ -2,7 +2,7 @@
 import { type Size } from "@selfscale/protocol";
 import { sayCpu, sayMem } from "../../agent/explain.ts";
 import { type MonoMs } from "../../agent/types.ts";
-import { floorFor, roomIn, type Base } from "./floor.ts";
+import { floorFor, roomIn, sizeOf, type Base } from "./floor.ts";
 import { type Change, type Facts, type Reservations } from "./state.ts";
 import { type Reservation, type ReservationRequest, type Verdict } from "./types.ts";
 
@@ -65,9 +65,10 @@ function thereFor(request: ReservationRequest, { base, granted, facts }: Known):
   const milliCpu = Math.min(request.milliCpu, usable.milliCpu);
   if (request.memBytes === 0 || base === null) return { milliCpu, memBytes: 0 };
   const { memBytes } = floorFor(base, [...granted, request]);
+  const sizeBytes = Math.max(usable.memBytes, sizeOf(base, usable.totalBytes));
   // Asked forwards first: the way back rounds down.
-  if (memBytes <= usable.memBytes) return { milliCpu, memBytes: request.memBytes };
-  const room = Math.max(0, roomIn(base, usable.memBytes, granted));
+  if (memBytes <= sizeBytes) return { milliCpu, memBytes: request.memBytes };
+  const room = Math.max(0, roomIn(base, sizeBytes, granted));
   return { milliCpu, memBytes: Math.min(request.memBytes, room) };
 }
 

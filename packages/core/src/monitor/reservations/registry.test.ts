@@ -28,9 +28,15 @@ const request = (id: string, more: Partial<ReservationRequest> = {}): Reservatio
   ...more,
 });
 
+const usable = (mib: number, milliCpu: number) => ({
+  memBytes: mib * MIB,
+  totalBytes: 0,
+  milliCpu,
+});
+
 const facts = (mib: number, more: Partial<Facts> = {}): Facts => ({
   inUse: BASE,
-  usable: { milliCpu: 1_000, memBytes: mib * MIB },
+  usable: usable(mib, 1_000),
   max: { milliCpu: 4_000, memBytes: 4096 * MIB },
   cellUp: ({ milliCpu, memBytes }) => ({
     milliCpu: Math.ceil(milliCpu / 250) * 250,
@@ -107,6 +113,18 @@ describe("a reservation's life", () => {
     desk.ask(request("a", { waitUntil: 0 }));
     expect(desk.news()).toEqual(["a granted there"]);
     expect(desk.last?.verdict).toMatchObject({ granted: { memBytes: 256 * MIB, milliCpu: 0 } });
+  });
+
+  test("MemTotal alone is proof enough, before any agent has said so", () => {
+    const desk = new Desk();
+    desk.ask(request("a"));
+    // 300 MiB in use and 256 MiB asked for, with a kernel's share that was known before.
+    desk.facts = facts(512, { usable: { ...usable(512, 1_000), totalBytes: 555 * MIB } });
+    desk.at(100);
+    desk.facts = facts(512, { usable: { ...usable(512, 1_000), totalBytes: 556 * MIB } });
+    desk.at(200);
+    expect(desk.news()).toEqual(["a waiting growing", "a granted there"]);
+    expect(desk.last?.verdict.waitedMs).toBe(200);
   });
 
   test("a wait that is over is refused, and says what it waited for", () => {
@@ -345,7 +363,7 @@ test("property: in any order the same floor, more for each one, and never above 
       const requests = asked.map((one, index) => request(String(index), one));
       const floorAfter = (some: readonly ReservationRequest[]) => {
         const desk = new Desk();
-        desk.facts = facts(8192, { max: null, usable: { milliCpu: 8_000, memBytes: 2 ** 40 } });
+        desk.facts = facts(8192, { max: null, usable: usable(1024 ** 2, 8_000) });
         let before = { milliCpu: 0, memBytes: 0 };
         for (const one of some) {
           desk.ask(one);
@@ -408,8 +426,7 @@ test("property: whatever comes twice, late or never, each is told its end once a
           else if (what === "list") desk.list("http", "0", "1", "2");
           else if (what === "max") {
             desk.facts = { ...desk.facts, max: { milliCpu: 1_000 * id, memBytes: id * 512 * MIB } };
-          } else
-            desk.facts = { ...desk.facts, usable: { milliCpu: 4_000, memBytes: id * 512 * MIB } };
+          } else desk.facts = { ...desk.facts, usable: usable(id * 512, 4_000) };
           desk.settle();
           heed();
         }

@@ -128,17 +128,17 @@ function inUseNow(state: MonitorState): Base | null {
   };
 }
 
-/**
- * What the guest can really use: memory that the agent reports and whose blocks are online here; CPUs that are online, and
- * no more than the quota lets run.
- */
-function usableNow(state: MonitorState): Size | null {
+function usableNow(state: MonitorState): Facts["usable"] {
   const own = ownView(state);
   const actual = actualOf(state);
-  if (own === null || actual === null) return null;
+  const sample = state.memorySample?.value;
+  if (own === null || actual === null || sample === undefined) return null;
+  // A notification is sent at once, a report at most twice a second.
+  const givenMilli = Math.max(actual.milliCpu, state.session?.notified?.milliCpu ?? 0);
   return {
-    milliCpu: Math.min(own.milliCpu, actual.milliCpu),
+    totalBytes: sample.totalBytes,
     memBytes: Math.min(own.memBytes, actual.memBytes),
+    milliCpu: Math.min(own.milliCpu, givenMilli),
   };
 }
 

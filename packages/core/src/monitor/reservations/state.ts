@@ -20,14 +20,24 @@ export type Reservations = Readonly<{
 export type Facts = Readonly<{
   /** null: not measured yet. */
   inUse: Base | null;
-  /** What the guest can use: memory as QEMU counts it, CPUs online and within the quota. null: not known. */
-  usable: Size | null;
+  /** What the guest can use. null: not known. */
+  usable: Usable | null;
   /** The operator's largest size; null while nobody has told it. */
   max: Size | null;
   /** A size as it can be had: up to the next cell. */
   cellUp: (size: Size) => Size;
   /** What keeps it from growing, should it have to. */
   obstacle: Obstacle;
+}>;
+
+/** Either of the first two is enough: reports lag behind, and the kernel's share is an estimate. */
+export type Usable = Readonly<{
+  /** MemTotal: what the kernel hands out, whoever has been told of it. Bytes. */
+  totalBytes: number;
+  /** What the agent says it gave, as far as it is online here: as QEMU counts it, bytes. */
+  memBytes: number;
+  /** Online, and within the quota. */
+  milliCpu: number;
 }>;
 
 export type Obstacle = Readonly<{ reason: ReservationReason; text: string }>;

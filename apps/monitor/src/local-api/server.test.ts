@@ -4,11 +4,13 @@ import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { fetchStatus, StatusServer } from "./status-server.ts";
+import { fetchText } from "./client.ts";
+import { ReservationDesk } from "./desk.ts";
+import { LocalApi } from "./server.ts";
 
 let dir = "";
 let socket = "";
-const running: StatusServer[] = [];
+const running: LocalApi[] = [];
 
 beforeEach(() => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-status-"));
@@ -19,12 +21,26 @@ afterEach(async () => {
   fs.rmSync(dir, { recursive: true });
 });
 
-async function serve(): Promise<StatusServer> {
-  const server = new StatusServer(socket, () => ({ desired: "1 vCPU" }));
+const NOBODY = { now: () => 0, reserve: () => undefined, feed: () => undefined };
+
+function create(group: string | null = null): LocalApi {
+  return new LocalApi(socket, group, {
+    status: () => ({ desired: "1 vCPU" }),
+    explain: () => ["It is so."],
+    reservations: () => ({ active: [] }),
+    hasReservation: () => false,
+    desk: new ReservationDesk(NOBODY),
+  });
+}
+
+async function serve(group: string | null = null): Promise<LocalApi> {
+  const server = create(group);
   await server.listen();
   running.push(server);
   return server;
 }
+
+const fetchStatus = (socketPath: string) => fetchText(socketPath, "/status");
 
 test("answers over a socket that only its owner can reach, and removes it", async () => {
   const server = await serve();
@@ -58,7 +74,7 @@ test("a socket left behind by a killed process is replaced", async () => {
 
 test("a socket on which somebody answers is not taken away", async () => {
   await serve();
-  await expect(new StatusServer(socket, () => null).listen()).rejects.toMatchObject({
+  await expect(create().listen()).rejects.toMatchObject({
     code: "STATUS_SOCKET_IN_USE",
   });
   expect(JSON.parse(await fetchStatus(socket))).toEqual({ desired: "1 vCPU" });
@@ -67,12 +83,29 @@ test("a socket on which somebody answers is not taken away", async () => {
 test("a file that is no socket is left alone", async () => {
   fs.mkdirSync(path.dirname(socket));
   fs.writeFileSync(socket, "precious");
-  await expect(new StatusServer(socket, () => null).listen()).rejects.toThrow("is not a socket");
+  await expect(create().listen()).rejects.toThrow("is not a socket");
   expect(fs.readFileSync(socket, "utf8")).toBe("precious");
 });
 
 test("asking where nobody answers is an error", async () => {
   await expect(fetchStatus(path.join(dir, "nobody.sock"))).rejects.toMatchObject({
-    code: "ENOENT",
+    code: "MONITOR_UNREACHABLE",
+    message: expect.stringContaining("ENOENT") as string,
   });
+});
+
+test("a group may be let in, by name or by number; nobody else is", async () => {
+  const gid = process.getgid?.() ?? 0;
+  const lines = fs.readFileSync("/etc/group", "utf8").split("\n");
+  const name = lines.find((line) => line.split(":")[2] === String(gid))?.split(":")[0];
+  for (const group of [String(gid), ...(name === undefined ? [] : [name])]) {
+    const server = await serve(group);
+    expect(fs.statSync(socket)).toMatchObject({ gid });
+    expect(fs.statSync(socket).mode & 0o777).toBe(0o660);
+    expect(fs.statSync(path.dirname(socket)).mode & 0o777).toBe(0o750);
+    running.splice(0);
+    await server.stop();
+    fs.rmdirSync(path.dirname(socket));
+  }
+  await expect(create("nobody-has-this-group").listen()).rejects.toThrow("there is no group");
 });
