@@ -44,7 +44,7 @@ test.for([
   {
     args: "statsu",
     problem:
-      'unknown command "statsu", expected status, explain or reserve (see selfscale-monitor --help)',
+      'unknown command "statsu", expected status, explain, reserve or sql (see selfscale-monitor --help)',
   },
   { args: "status now", problem: 'unexpected argument "now" (see selfscale-monitor --help)' },
   {

@@ -2,6 +2,7 @@ import os from "node:os";
 import { parseArgs } from "node:util";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import { readReserve, type ReserveOptions } from "./commands/reserve-options.ts";
+import { readSql, type SqlOptions } from "./postgres/install/command.ts";
 import pkg from "../package.json" with { type: "json" };
 
 /** What the command line asks for. Settings are null where it says nothing. */
@@ -10,6 +11,7 @@ export type Command =
   | Readonly<{ kind: "status"; socketPath: string; isJson: boolean }>
   | Readonly<{ kind: "explain"; socketPath: string; isJson: boolean }>
   | Readonly<{ kind: "reserve"; options: ReserveOptions }>
+  | Readonly<{ kind: "sql"; options: SqlOptions }>
   | Readonly<{ kind: "print"; text: string }>
   | Readonly<{ kind: "mistake"; problem: string }>;
 
@@ -45,6 +47,8 @@ Usage:
   selfscale-monitor explain [--json]   why the size is what it is, and what would change it
   selfscale-monitor reserve --memory SIZE --cpu N [more] -- COMMAND…
                                        run a command once that much is there for it
+  selfscale-monitor sql install|upgrade|remove|status
+                                       the SQL functions; see sql --help
 
 Options of reserve (one of the first two at least):
   --memory SIZE                  beyond what is in use: 4Gi, 512Mi
@@ -98,6 +102,7 @@ const OPTIONS = {
 /** Reads the arguments. Never throws: a mistake is a command too. */
 export function readCommand(args: readonly string[]): Command {
   const [first, ...others] = args;
+  if (first === "sql") return readSql(others);
   if (first === "reserve") return reserveCommand(others);
   let parsed;
   try {
@@ -116,7 +121,9 @@ export function readCommand(args: readonly string[]): Command {
     return { kind: word, socketPath, isJson: values.json ?? false };
   }
   if (word !== undefined) {
-    return mistake(`unknown command ${JSON.stringify(word)}, expected status, explain or reserve`);
+    return mistake(
+      `unknown command ${JSON.stringify(word)}, expected status, explain, reserve or sql`,
+    );
   }
   if (values.json) return mistake("--json belongs to the commands status and explain");
   return { kind: "run", configFile: values.config ?? null, settings: settingsOf(values) };

@@ -8,6 +8,7 @@ import { createLog } from "./log.ts";
 import { keepHeapSmall } from "./machine/heap.ts";
 import { protectSelf } from "./machine/protect.ts";
 import { Monitor } from "./monitor.ts";
+import { type SqlOptions } from "./postgres/install/command.ts";
 import { formatStatus, type Status } from "./shell/status.ts";
 
 /** Exit codes: 1 the world said no, 2 we were told something wrong. */
@@ -25,6 +26,7 @@ async function main(command: Command): Promise<void> {
   else if (command.kind === "status") await showStatus(command.socketPath, command.isJson);
   else if (command.kind === "explain") await showExplanation(command.socketPath, command.isJson);
   else if (command.kind === "reserve") await runReserved(command.options);
+  else if (command.kind === "sql") process.exitCode = await sql(command.options);
   else await run(await loadConfig(command.configFile, command.settings));
 }
 
@@ -58,6 +60,12 @@ async function showExplanation(socketPath: string, isJson: boolean): Promise<voi
 async function runReserved(options: ReserveOptions): Promise<void> {
   const say = (line: string) => void process.stderr.write(`selfscale-monitor: ${line}\n`);
   process.exitCode = await reserve(options, say);
+}
+
+/** Loaded only for this command: the monitor itself never installs anything. */
+async function sql(options: SqlOptions): Promise<number> {
+  const { runSql } = await import("./postgres/install/run.ts");
+  return await runSql(options, (line) => void process.stdout.write(`${line}\n`));
 }
 
 /** By its code: the recorder's class is not loaded for those who record nothing. */

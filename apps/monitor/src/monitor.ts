@@ -20,6 +20,7 @@ import { viewOf } from "./local-api/views.ts";
 import { type Log } from "./log.ts";
 import { type Identity, readIdentity, type Roots } from "./machine/identity.ts";
 import { type PageIn, pageInRate } from "./machine/page-in.ts";
+import { PostgresSide } from "./postgres/side.ts";
 import { MachineSensors } from "./sensors/machine-sensors.ts";
 import { openToAll, tokenAuth } from "./shell/auth.ts";
 import { Hands } from "./shell/hands.ts";
@@ -59,6 +60,7 @@ export class Monitor {
   readonly #metrics: MetricsServer;
   readonly #desk: ReservationDesk;
   readonly #local: LocalApi;
+  readonly #postgres: PostgresSide | null;
   #memory: MemorySample | null = null;
   #recorder: Recorder | null = null;
 
@@ -91,6 +93,7 @@ export class Monitor {
       feed: (event) => this.#loop.feed(event),
     });
     this.#local = this.#createLocalApi();
+    this.#postgres = this.#createPostgres();
   }
 
   /** Opens the ports, then looks for the first time. Rejects when a port or the socket is taken. */
@@ -109,6 +112,7 @@ export class Monitor {
         );
       }
       this.#loop.start();
+      this.#postgres?.start();
       log.info(
         { port, metricsPort, tls: tls !== null, pageIn: this.#pageIn, ...this.#identity },
         "started",
@@ -124,7 +128,12 @@ export class Monitor {
   async stop(): Promise<void> {
     this.#loop.stop();
     this.#hands.stop();
-    await Promise.all([this.#links.stop(), this.#metrics.stop(), this.#local.stop()]);
+    await Promise.all([
+      this.#postgres?.stop(),
+      this.#links.stop(),
+      this.#metrics.stop(),
+      this.#local.stop(),
+    ]);
     this.#sensors.close();
     await this.#recorder?.stop();
   }
@@ -245,6 +254,21 @@ export class Monitor {
     });
   }
 
+  #createPostgres(): PostgresSide | null {
+    const { postgres } = this.#config;
+    if (postgres === null) return null;
+    const now = () => performance.now();
+    return new PostgresSide(postgres, {
+      now,
+      state: () => this.#loop.state,
+      decisions: () => this.#journal.decisions(),
+      explain: () => explainMonitor(this.#loop.state, now()),
+      reserve: (request) => this.#loop.reserve(request),
+      feed: (event) => this.#loop.feed(event),
+      log: this.#ground.log,
+    });
+  }
+
   #perform(action: MonitorAction): void {
     switch (action.kind) {
       case "send-frame":
@@ -261,6 +285,7 @@ export class Monitor {
         break;
       case "reservation-changed":
         this.#desk.heed(action);
+        this.#postgres?.heed(action);
         break;
       case "decide":
         this.#journal.decide(action.decision);

@@ -70,13 +70,7 @@ export function createConfigSchema() {
        * Serve wss instead of ws. PEM files, read again when they changed: `cert` with its chain, its
        * private `key`, and with `clientCa` agents must show a certificate that it issued.
        */
-      tls: z
-        .strictObject(
-          { cert: filePath(), key: filePath(), clientCa: filePath().nullable().default(null) },
-          { error: objectExpected },
-        )
-        .nullable()
-        .default(null),
+      tls: tlsSchema().nullable().default(null),
       /** Refuse to start without a token or a client CA. */
       requireAuth: z.boolean({ error: "expected true or false" }).default(false),
       /**
@@ -101,6 +95,13 @@ export function createConfigSchema() {
       }),
       ...numbers(topLevel(PRESETS.default)),
     },
+    { error: objectExpected },
+  );
+}
+
+function tlsSchema() {
+  return z.strictObject(
+    { cert: filePath(), key: filePath(), clientCa: filePath().nullable().default(null) },
     { error: objectExpected },
   );
 }

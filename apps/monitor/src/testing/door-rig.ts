@@ -202,7 +202,19 @@ export class DoorRig {
   #view(): DoorView {
     const size = { milliCpu: 2_000, memBytes: 2 * GIB };
     const ladder = { desired: size, permit: size, requested: size, actual: size };
-    const monitor = { ladder, bounds: null, reason: "idle", agentReason: "met", isMet: true };
+    const active = [...this.active.values()].map(({ request, state }) => ({
+      ...{
+        ...request,
+        state,
+        askedAtMs: 0,
+        grantedAtMs: null,
+        answer: { text: "The rig says so." },
+      },
+    }));
+    const monitor = {
+      ...{ ladder, bounds: null, reason: "idle", agentReason: "met", isMet: true },
+      reservations: { floor: { milliCpu: 0, memBytes: 0 }, active },
+    };
     return {
       monitor: monitor as unknown as DoorView["monitor"],
       decisions: [],

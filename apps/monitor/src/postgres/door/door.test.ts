@@ -1,4 +1,5 @@
 // The SQL functions and the door behind them, on a real PostgreSQL: what is granted, refused, ended, and by whom.
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -443,6 +444,27 @@ describe("when something goes away", () => {
     expect(rig.asked).toEqual([]);
   });
 
+  test("a client killed while it waits or holds: the server ends its session, and with it the reservation", async () => {
+    const kill = async (args: string, isReady: () => boolean) => {
+      const psql = spawn(
+        "psql",
+        ["-h", server.dir, "-p", String(server.port), "-U", "app", "postgres"],
+        {
+          stdio: ["pipe", "ignore", "ignore"],
+        },
+      );
+      psql.stdin.write(
+        `SET client_connection_check_interval = '100 ms';\nSELECT selfscale.reserve(${args});\n`,
+      );
+      await until("it is there", () => isReady() || null);
+      psql.kill("SIGKILL");
+      await nothingIsHeld();
+    };
+    await kill("'1GB'", () => rig.held()[0] === "app 1 GiB granted");
+    rig.isFull = true;
+    await kill("'2GB', wait => '10 min'", () => rig.held()[0] === "app 2 GiB waiting");
+  });
+
   test("PostgreSQL restarted under the monitor: its sessions are gone, what is held by time alone stays", async () => {
     await reserve(app, "'1GB'");
     await reserve(app, "'2GB', hold => '1 hour'");
@@ -467,6 +489,53 @@ describe("when something goes away", () => {
       "warn: PostgreSQL has been away for too long: what its sessions had reserved has ended",
     );
     await server.run();
+  });
+
+  test("the schema dropped under the monitor, or of another version: a log line, and nothing is kept for ever", async () => {
+    const said = (text: string) =>
+      until("it is said", () => rig.lines.find((line) => line.includes(text)) ?? null);
+    await said("info: the SQL functions are installed");
+    await reserve(app, "'1GB'");
+    const comment = "COMMENT ON SCHEMA selfscale IS";
+    await server.query(`${comment} 'selfscale schema, version 0'`);
+    await said('is not of version 1, but says "selfscale schema, version 0": run `sql upgrade`');
+    await server.query(`${comment} 'selfscale schema, version 1'`);
+    await server.query("ALTER SCHEMA selfscale RENAME TO dropped");
+    await said('there is no schema "selfscale": run `sql install`');
+    expect(rig.held()).toEqual(["app 1 GiB granted"]);
+    await app.end();
+    await nothingIsHeld();
+    await server.query("ALTER SCHEMA dropped RENAME TO selfscale");
+  });
+
+  test("a schema with another folder than the monitor's: said", async () => {
+    await server.query(installScript("/nowhere"));
+    await until(
+      "it is said",
+      () =>
+        rig.lines.find((line) => line.includes("writes to /nowhere, postgres.folder is")) ?? null,
+    );
+    await server.query(installScript(root));
+  });
+
+  test("functions of another version than the monitor: 0A000", async () => {
+    await rig.kill();
+    const state = JSON.parse(fs.readFileSync(rig.stateFile, "utf8")) as object;
+    fs.writeFileSync(
+      rig.stateFile,
+      JSON.stringify({ ...state, schema: 2, writtenAtMs: Date.now() }),
+    );
+    for (const call of ["SELECT selfscale.reserve('1GB')", "SELECT * FROM selfscale.size"]) {
+      expect(await refusal(app, call)).toMatchObject({
+        ...{
+          code: "0A000",
+          message: 'the schema "selfscale" is version 1, the monitor speaks version 2',
+        },
+      });
+    }
+    expect(await one(app, "SELECT selfscale.explain()")).toMatchObject({
+      explain: expect.stringMatching(/the monitor speaks version 2/) as string,
+    });
   });
 
   test("the folder removed under both: it is made anew", async () => {

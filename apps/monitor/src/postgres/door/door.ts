@@ -70,7 +70,8 @@ export class SqlDoor {
   #schemaAt = -Infinity;
   #lostAt: number | null = null;
   #problem: string | null = null;
-  #schema: string | null = null;
+  /** What is wrong with the schema; undefined: not known yet. */
+  #schema: string | null | undefined = undefined;
 
   constructor(ground: DoorGround) {
     this.#ground = ground;
@@ -305,7 +306,7 @@ export class SqlDoor {
     const now = this.#ground.clocks();
     this.#wordAt = now.mono;
     try {
-      folder.writeState(stateFile(this.#ground.view(), [...this.#entries.values()], now.wall));
+      folder.writeState(stateFile(this.#ground.view(), [...this.#entries.values()], now));
       for (const [nonce, entry] of this.#unanswered) folder.writeAnswer(nonce, answerFile(entry));
       this.#unanswered.clear();
     } catch (error) {

@@ -2,7 +2,7 @@
 import { MAX_RESERVATIONS_PER_OWNER, type MonitorStatus } from "@selfscale/core";
 import { type MonitorDecision, type Size } from "@selfscale/protocol";
 import { SCHEMA_VERSION } from "../sql/version.ts";
-import { endsAt, type Entry } from "./table.ts";
+import { type Clocks, type Entry } from "./table.ts";
 
 /** What the monitor shows of itself. */
 export type DoorView = Readonly<{
@@ -19,16 +19,22 @@ export function answerFile({ state, answer, hold }: Entry): object {
   return { state, ...answer, mark: hold?.mark ?? null };
 }
 
-export function stateFile(view: DoorView, entries: readonly Entry[], wallMs: number): object {
+export function stateFile(view: DoorView, entries: readonly Entry[], now: Clocks): object {
+  const { active, floor } = view.monitor.reservations;
+  const ours = new Map(entries.map((entry) => [entry.id, entry]));
   return {
     schema: SCHEMA_VERSION,
-    writtenAtMs: Math.round(wallMs),
+    writtenAtMs: Math.round(now.wall),
     limits: { perOwner: MAX_RESERVATIONS_PER_OWNER },
-    size: rungs(view.monitor),
-    reservations: entries.filter(({ isAdmitted }) => isAdmitted).map(shown),
+    size: [...rungs(view.monitor), ...rung("floor", isNone(floor) ? null : floor, "reserved")],
+    reservations: active.map((row) => shown(row, ours.get(row.id) ?? null, now)),
     decisions: view.decisions.flatMap(decided).reverse(),
     explain: view.explain,
   };
+}
+
+function isNone({ milliCpu, memBytes }: Size): boolean {
+  return milliCpu === 0 && memBytes === 0;
 }
 
 function rungs(monitor: MonitorStatus): object[] {
@@ -48,15 +54,18 @@ function rung(name: string, size: Size | null, note: string): object[] {
   return size === null ? [] : [{ rung: name, ...size, note }];
 }
 
-function shown(entry: Entry): object {
-  const { id, ask, state, answer } = entry;
-  const until = endsAt(entry);
-  const { nonce, door, role: owner, memBytes, milliCpu, scope, database, pid, reason } = ask;
+type ReservationRow = MonitorStatus["reservations"]["active"][number];
+
+/** Those of other doors have neither a number nor a session. */
+function shown(row: ReservationRow, entry: Entry | null, now: Clocks): object {
+  const { id, door, owner, state, memBytes, milliCpu, reason, answer, askedAtMs, holdUntil } = row;
+  const wallTime = (monoMs: number) => new Date(now.wall + monoMs - now.mono).toISOString();
+  const { nonce, scope, database, pid } = entry?.ask ?? {};
   return {
     ...{ id, nonce, door, owner, state, memBytes, milliCpu, reason, scope, database, pid },
-    why: answer?.text ?? "",
-    asked: new Date(ask.atMs).toISOString(),
-    until: until === null ? null : new Date(until).toISOString(),
+    why: answer.text,
+    asked: wallTime(askedAtMs),
+    until: holdUntil === null ? null : wallTime(holdUntil),
   };
 }
 

@@ -73,9 +73,3 @@ export function requestOf({ id, ask, hold, wasGranted }: Entry, now: Clocks): Re
   const reason = ask.reason === "" ? `session ${ask.pid} in ${ask.database}` : ask.reason;
   return { id, door, owner, reason, memBytes, milliCpu, waitUntil, holdUntil, ifNotGranted };
 }
-
-/** Until when, by the wall clock; null: its transaction or session ends it. */
-export function endsAt({ ask, hold }: Entry): number | null {
-  if (hold !== null) return hold.atMs + hold.holdMs;
-  return ask.holdMs === null ? null : ask.atMs + ask.waitMs + ask.holdMs;
-}

@@ -1,0 +1,133 @@
+// From a session in PostgreSQL through the whole monitor to an agent and back: what reserve() waits for is really there then.
+import fs from "node:fs";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { type Client } from "pg";
+import { pino } from "pino";
+import { loadConfig } from "../config/load.ts";
+import { fetchText } from "../local-api/client.ts";
+import { Monitor } from "../monitor.ts";
+import { makeDoorRoot } from "../testing/door-rig.ts";
+import { GrowingAgent } from "../testing/growing-agent.ts";
+import { FakeMachine } from "../testing/machine.ts";
+import { PostgresServer } from "../testing/postgres-server.ts";
+import { until } from "../testing/until.ts";
+import { installScript } from "./sql/script.ts";
+
+const MIB = 1024 ** 2;
+
+let server: PostgresServer;
+let root: string;
+let machine: FakeMachine;
+let monitor: Monitor;
+let agent: GrowingAgent;
+let app: Client;
+let crashes = 0;
+
+beforeAll(async () => {
+  server = await PostgresServer.start();
+  root = makeDoorRoot();
+  await server.query(installScript(root));
+  await server.query("CREATE ROLE app LOGIN IN ROLE selfscale_user");
+});
+afterAll(async () => {
+  await server.remove();
+  fs.rmSync(root, { recursive: true });
+});
+
+beforeEach(async () => {
+  machine = new FakeMachine();
+  crashes = 0;
+  const file = path.join(machine.dir, "monitor.yaml");
+  const postgres = { host: server.dir, port: server.port, folder: root };
+  fs.writeFileSync(file, JSON.stringify({ preset: "demo", postgres }));
+  const ports = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0" };
+  const status = path.join(machine.dir, "run", "monitor.sock");
+  const config = await loadConfig(file, { ...ports, status });
+  const log = pino({ level: "silent" });
+  monitor = new Monitor(config, { roots: machine.roots, log, onCrash: () => crashes++ });
+  const { port } = await monitor.start();
+  agent = await GrowingAgent.connect(port, machine);
+  app = await server.connect({ user: "app" });
+  await until("the door is open and the agent known", async () => {
+    const text = "SELECT rung FROM selfscale.size WHERE rung = 'bounds.max'";
+    const rows = await app.query<{ rung: string }>(text).then(
+      (result) => result.rows,
+      () => [],
+    );
+    return rows[0] ?? null;
+  });
+});
+afterEach(async () => {
+  await app.end();
+  await until("nothing is reserved", async () =>
+    (await reservations()).length === 0 ? true : null,
+  );
+  await monitor.stop();
+  machine.remove();
+  expect(crashes).toBe(0);
+});
+
+async function reservations(): Promise<readonly Record<string, unknown>[]> {
+  const socket = path.join(machine.dir, "run", "monitor.sock");
+  const text = await fetchText(socket, "/reservations");
+  return (JSON.parse(text) as { active: Record<string, unknown>[] }).active;
+}
+
+async function one(text: string): Promise<Record<string, unknown>> {
+  return (await app.query<Record<string, unknown>>(text)).rows[0] ?? {};
+}
+
+test("reserve() comes back when the machine has grown; everybody sees it, and it ends with its transaction", async () => {
+  await app.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  const row = await one(
+    "SELECT * FROM selfscale.reserve('700MB', wait => '20 s', scope => 'transaction', reason => 'CREATE INDEX')",
+  );
+  expect(row).toMatchObject({
+    granted: true,
+    granted_memory: "700 MB",
+    why: "700 MiB can be used",
+  });
+  // Beyond the 512 MiB that it had; what was free of them counts.
+  expect(monitor.status().monitor.ladder.actual?.memBytes).toBeGreaterThanOrEqual(1024 * MIB);
+  expect(await reservations()).toMatchObject([
+    { id: row["id"], door: "sql", owner: "app", reason: "CREATE INDEX", state: "granted" },
+  ]);
+  const { rows } = await app.query("SELECT * FROM selfscale.explain()");
+  expect(rows.map(({ explain }: { explain: string }) => explain).join("\n")).toMatch(
+    /Reserved: .*700 MiB.* for app \(CREATE INDEX\)/,
+  );
+  const floor = await one(
+    "SELECT memory_bytes::int8 >= 700 * 1024 * 1024 AS there FROM selfscale.size WHERE rung = 'floor'",
+  );
+  expect(floor).toEqual({ there: true });
+  const moved = await one(
+    "SELECT resource, reason FROM selfscale.decisions WHERE reason = 'reservation'",
+  );
+  expect(moved).toEqual({ resource: "memory", reason: "reservation" });
+  await app.query("COMMIT");
+});
+
+test("more than the operator allows is refused at once, in the words of the registry", async () => {
+  await expect(app.query("SELECT selfscale.reserve('12GB')")).rejects.toMatchObject({
+    code: "53400",
+    message: "12 GB can never be granted here",
+    detail: expect.stringContaining("2048 MiB") as string,
+  });
+});
+
+test("a full node: it says who binds, or goes on without", async () => {
+  agent.isFull = true;
+  agent.report();
+  await expect(
+    app.query("SELECT selfscale.reserve('700MB', wait => '0.3 s')"),
+  ).rejects.toMatchObject({
+    code: "53000",
+    message: "700 MB was not granted within 00:00:00.3",
+    detail: expect.stringContaining("the node is full and permits 1 vCPU, 512 MiB") as string,
+  });
+  const row = await one(
+    "SELECT * FROM selfscale.reserve('700MB', wait => '0.3 s', if_refused => 'proceed')",
+  );
+  expect(row).toMatchObject({ granted: true });
+});
