@@ -277,6 +277,8 @@ export class Monitor {
       case "close-link":
         this.#links.close(action.link, action.code, action.reason);
         break;
+      case "set-file-cache":
+        break;
       case "set-online-cpus":
         void this.#hands.setOnlineCpus(action.count).then(() => this.#loop.look(0));
         break;

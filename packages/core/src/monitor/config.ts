@@ -1,5 +1,6 @@
 // The monitor's settings. Sizing numbers are in policy/config.ts; these are about talking and
 // measuring.
+import { FILE_CACHE_DEFAULTS, type FileCachePolicy } from "../policy/postgres/config.ts";
 import { PRESETS, type PolicyConfig } from "../policy/config.ts";
 
 /** What the monitor is told when it starts. */
@@ -16,6 +17,7 @@ export type MonitorConfig = Readonly<{
    * On a version-1 link, try one ScaleRequest: the RFC author's draft agent knows it unannounced.
    */
   probeScaleRequest: boolean;
+  fileCache: FileCachePolicy;
   timers: MonitorTimers;
 }>;
 
@@ -57,5 +59,6 @@ export const MONITOR_DEFAULTS: MonitorConfig = {
   rMaxBytesPerSec: 2.5 * 1024 ** 3,
   tReactStartMs: 650, // measured in the model of real traces, see docs/policy.md
   probeScaleRequest: false,
+  fileCache: FILE_CACHE_DEFAULTS,
   timers: MONITOR_TIMERS,
 };

@@ -64,7 +64,7 @@ function keptFor(state: MonitorState, resource: "cpu" | "mem"): No {
 }
 
 /** The last report may be older than what the kernel shows: a slice may just have gone. Bytes. */
-function haveNow(state: MonitorState, actual: Size): number {
+export function haveNow(state: MonitorState, actual: Size): number {
   const total = state.memorySample?.value.totalBytes;
   const kernel = kernelBytesNow(state.memory, actual.memBytes);
   if (total === undefined || kernel === null) return actual.memBytes;

@@ -3,6 +3,8 @@
 import { type MonitorState } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
 
+const MIB = 1024 * 1024;
+
 export function assertInvariants(state: MonitorState, actions: readonly MonitorAction[]): void {
   const { desired, session, cpuSample } = state;
   if (desired !== null) {
@@ -12,6 +14,9 @@ export function assertInvariants(state: MonitorState, actions: readonly MonitorA
   }
   assert(session === null || session.nextId % 2 === 1, "our ids are odd");
   for (const action of actions) {
+    if (action.kind === "set-file-cache") {
+      assert(action.bytes >= 0 && action.bytes % MIB === 0, "a file cache has whole MiB");
+    }
     if (action.kind === "set-online-cpus") {
       assert(action.count >= 1, "one CPU at least stays online");
       assert(

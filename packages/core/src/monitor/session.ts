@@ -1,22 +1,20 @@
 // The monitor's side of one connection: what comes in and what is answered. Sizing is elsewhere,
 // speaking first too.
 import {
-  allocationFromSize,
   decodeFromAgent,
-  encodeFromMonitor,
   isSpoken,
   MAX_INVALID_PER_MINUTE,
   sizeFromAllocation,
   type FromAgent,
   type FromMonitor,
-  type Size,
 } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { forgetGrowth } from "../policy/reserve.ts";
-import { judgeShrink, noteAgreement, type Verdict } from "./consent.ts";
 import { explain } from "./explain.ts";
 import { actualOf, isMet } from "./actual.ts";
 import { learnTold } from "./level.ts";
+import { send } from "./send.ts";
+import { onDownscaleRequest } from "./shrink.ts";
 import { count, type AgentReport, type MonitorState, type Session } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
 
@@ -97,14 +95,6 @@ export function endSilence(state: MonitorState, now: MonoMs): Result {
   return hangUp(state, session, "silent for too long");
 }
 
-/** A frame of ours. On a probe a version-1 agent is asked something that version 1 lacks. */
-export function send(session: Session, message: FromMonitor, isProbe = false): MonitorAction {
-  if (!isProbe && !isSpoken(message.type, session.version)) {
-    throw new Error(`${message.type} must not be sent on version ${session.version}`);
-  }
-  return { kind: "send-frame", link: session.link, text: encodeFromMonitor(message) };
-}
-
 function understand(
   state: MonitorState,
   session: Session,
@@ -117,7 +107,7 @@ function understand(
     case "UpscaleNotification":
       return notified(state, session, message, now);
     case "DownscaleRequest":
-      return downscale(state, session, message, now);
+      return onDownscaleRequest(state, session, message, now);
     case "SizeReport":
       return sizeReported(state, session, message, now);
     case "ScaleResponse":
@@ -151,78 +141,6 @@ function notified(
   const reply = send(session, { type: "UpscaleConfirmation", id: message.id });
   const [told, records] = isFirst ? learnTold(known, now) : [known, []];
   return [told, [...records, reply]];
-}
-
-function downscale(
-  state: MonitorState,
-  session: Session,
-  message: Message<"DownscaleRequest">,
-  now: MonoMs,
-): Result {
-  const target = sizeFromAllocation(message.content.target);
-  const verdict = judgeShrink(state, target, now);
-  const isNew = session.version >= 2;
-  const reply: FromMonitor = {
-    type: "DownscaleResult",
-    Ok: verdict.ok,
-    Status: verdict.status,
-    ...(isNew && verdict.reason !== null ? { reason: verdict.reason } : {}),
-    ...(isNew && verdict.lowest !== null ? { lowest: allocationFromSize(verdict.lowest) } : {}),
-    id: message.id,
-  };
-  const need = state.memoryNeed;
-  const data = {
-    milliCpu: target.milliCpu,
-    memBytes: target.memBytes,
-    reason: verdict.reason,
-    lowestMilliCpu: verdict.lowest?.milliCpu ?? null,
-    lowestMemBytes: verdict.lowest?.memBytes ?? null,
-    heldBytes: need?.inputs.heldBytes ?? null,
-    availableBytes: need?.inputs.availableBytes ?? null,
-    reserveBytes: need?.inputs.reserveBytes ?? null,
-    usedCpu: state.cpuNeed?.inputs.busy ?? null,
-  };
-  if (!verdict.ok) {
-    const note = explain("info", "shrink-refused", verdict.status, data);
-    return [count(state, "refused"), [send(session, reply), note]];
-  }
-  const note = explain("info", "shrink-agreed", verdict.status, data);
-  return [
-    agreed(count(state, "agreed"), session, target, verdict, now),
-    [send(session, reply), note],
-  ];
-}
-
-function agreed(
-  state: MonitorState,
-  session: Session,
-  target: Size,
-  verdict: Verdict,
-  now: MonoMs,
-): MonitorState {
-  const consented = {
-    cpus: Math.max(1, Math.ceil(target.milliCpu / 1000)),
-    milliCpu: target.milliCpu,
-    desiredMilli: state.desired?.milliCpu ?? 0,
-    // Version 1 never says what became of it: what was agreed to stands until it gives more.
-    until: session.report === null ? Infinity : now + state.config.timers.consentMs,
-  };
-  // Believe the smaller size; our own view of memory corrects it.
-  const told = session.report === null && session.version === 1 ? target : session.notified;
-  return {
-    ...state,
-    desired:
-      session.version === 1 && verdict.lowersMem ? lowered(state.desired, target) : state.desired,
-    consented: verdict.lowersCpu ? consented : state.consented,
-    unplug: verdict.lowersMem ? noteAgreement(state, now) : state.unplug,
-    session: { ...session, notified: told },
-  };
-}
-
-/** On version 1 the agent leads the way down: what is held of a need that is over is not asked back. */
-function lowered(desired: Size | null, target: Size): Size | null {
-  if (desired === null) return null;
-  return { ...desired, memBytes: Math.min(desired.memBytes, target.memBytes) };
 }
 
 function sizeReported(

@@ -5,7 +5,7 @@ import { type MonoMs } from "../agent/types.ts";
 import { actualOf, fitted, isMet } from "./actual.ts";
 import { overallReason } from "./level.ts";
 import { reservedFloor } from "./reservations/reserved.ts";
-import { send } from "./session.ts";
+import { send } from "./send.ts";
 import { count, type MonitorState, type Session } from "./state.ts";
 import { type MonitorAction } from "./types.ts";
 

@@ -8,7 +8,7 @@ import { initialReaction, type Reaction } from "../policy/reserve.ts";
 import { type PeakWindow } from "../policy/window.ts";
 import { type MonitorConfig } from "./config.ts";
 import { NO_RESERVATIONS, type Reservations } from "./reservations/state.ts";
-import { type CpuSample, type MemorySample } from "./types.ts";
+import { type CpuSample, type FileCacheSeen, type MemorySample } from "./types.ts";
 
 /** What the agent said on this link. */
 export type AgentReport = Readonly<{
@@ -52,6 +52,30 @@ export type Session = Readonly<{
 /** Resource by resource. */
 export type Each<T> = Readonly<{ cpu: T; mem: T }>;
 
+/** PostgreSQL's file cache, see file-cache.ts. Bytes. */
+export type FileCache = Readonly<{
+  /** What PostgreSQL said last; null: there is none, or nobody to ask. */
+  seen: FileCacheSeen | null;
+  /** Orders ever given: an answer carries the number of its own. */
+  orders: number;
+  order: Readonly<{ number: number; bytes: number; until: MonoMs }> | null;
+  /** Orders in a row that came to nothing. */
+  failures: number;
+  /** No order that nobody waits for before this. */
+  notBefore: MonoMs;
+  /** So small may the machine become: what was asked for, and until when the cache stays as small. */
+  agreed: Readonly<{ memBytes: number; until: MonoMs }> | null;
+}>;
+
+/** A DownscaleRequest that waits for the file cache to become `cacheBytes` or less. */
+export type ShrinkQuestion = Readonly<{
+  link: number;
+  id: number;
+  target: Size;
+  cacheBytes: number;
+  until: MonoMs;
+}>;
+
 export type MonitorState = Readonly<{
   config: MonitorConfig;
   startedAt: MonoMs;
@@ -90,6 +114,8 @@ export type MonitorState = Readonly<{
   unplug: Readonly<{ failures: number; agreedAt: MonoMs; totalBytes: number }> | null;
   onlineAsked: number | null;
   reservations: Reservations;
+  fileCache: FileCache;
+  question: ShrinkQuestion | null;
   decisions: number;
   counters: Readonly<{
     links: number;
@@ -108,6 +134,15 @@ export type MonitorState = Readonly<{
     reservationsRefused: number;
   }>;
 }>;
+
+const NO_FILE_CACHE: FileCache = {
+  seen: null,
+  orders: 0,
+  order: null,
+  failures: 0,
+  notBefore: -Infinity,
+  agreed: null,
+};
 
 const NO_JUMP = { to: 0, until: -Infinity } as const;
 
@@ -135,6 +170,8 @@ export function initialMonitor(config: MonitorConfig, now: MonoMs): MonitorState
     unplug: null,
     onlineAsked: null,
     reservations: NO_RESERVATIONS,
+    fileCache: NO_FILE_CACHE,
+    question: null,
     decisions: 0,
     counters: {
       links: 0,

@@ -3,18 +3,32 @@
 // session.ts and speak.ts; this only orders them.
 import { type MonoMs } from "../agent/types.ts";
 import { onCpuSample, onMemorySample } from "./desire.ts";
+import {
+  fileCacheStage,
+  fileCacheWakeAt,
+  onFileCacheAnswered,
+  onFileCacheSeen,
+} from "./file-cache.ts";
 import { assertInvariants } from "./invariants.ts";
 import { onlineStage, onlineWakeAt } from "./online.ts";
 import { wakeAtOf } from "./reservations/registry.ts";
 import { onReservation, reservationsStage } from "./reservations/stage.ts";
 import { closeSession, endSilence, openSession, receive } from "./session.ts";
+import { shrinkStage, shrinkWakeAt } from "./shrink.ts";
 import { speak, speakWakeAt } from "./speak.ts";
 import { type MonitorState } from "./state.ts";
 import { type MonitorAction, type MonitorEvent } from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 
-const STAGES = [endSilence, reservationsStage, speak, onlineStage] as const;
+const STAGES = [
+  endSilence,
+  reservationsStage,
+  shrinkStage,
+  fileCacheStage,
+  speak,
+  onlineStage,
+] as const;
 
 /** Pure: same arguments, same answer. */
 export function stepMonitor(
@@ -38,10 +52,14 @@ export function stepMonitor(
 export function monitorWakeAt(state: MonitorState): MonoMs | null {
   const { session, config } = state;
   const silenceAt = session === null ? null : session.lastFrameAt + config.timers.silenceMs;
-  const reservedAt = wakeAtOf(state.reservations);
-  const candidates = [speakWakeAt(state), onlineWakeAt(state), silenceAt, reservedAt].filter(
-    (at) => at !== null,
-  );
+  const candidates = [
+    speakWakeAt(state),
+    onlineWakeAt(state),
+    shrinkWakeAt(state),
+    fileCacheWakeAt(state),
+    wakeAtOf(state.reservations),
+    silenceAt,
+  ].filter((at) => at !== null);
   return candidates.length === 0 ? null : Math.min(...candidates);
 }
 
@@ -51,6 +69,10 @@ function absorb(state: MonitorState, event: MonitorEvent, now: MonoMs): Result {
       return onCpuSample(state, event.sample, now);
     case "memory-sampled":
       return onMemorySample(state, event.sample, now);
+    case "file-cache-seen":
+      return [onFileCacheSeen(state, event.cache), []];
+    case "file-cache-answered":
+      return onFileCacheAnswered(state, event, now);
     case "link-opened":
       return openSession(state, event, now);
     case "frame-received":

@@ -53,10 +53,22 @@ export type MemorySample = Readonly<{
   blocks: Readonly<{ blockBytes: number; onlineCount: number; offlineCount: number }> | null;
 }>;
 
+/** PostgreSQL's file cache as it says itself, bytes: what it may fill now, and what it was started with room for. */
+export type FileCacheSeen = Readonly<{ limitBytes: number; maxBytes: number }>;
+
 export type MonitorEvent =
   /** Read now: `stepMonitor`'s `now` is the time of the reading. */
   | Readonly<{ kind: "cpu-sampled"; sample: CpuSample }>
   | Readonly<{ kind: "memory-sampled"; sample: MemorySample }>
+  /** PostgreSQL was asked for its file cache. null: it has none, or does not answer any more. */
+  | Readonly<{ kind: "file-cache-seen"; cache: FileCacheSeen | null }>
+  /** What became of a `set-file-cache`. `limitBytes`: what PostgreSQL says now; null: it did not. */
+  | Readonly<{
+      kind: "file-cache-answered";
+      order: number;
+      limitBytes: number | null;
+      problem: string | null;
+    }>
   /** The handshake is done. Links are numbered by the shell; a new one replaces the old. */
   | Readonly<{ kind: "link-opened"; link: number; version: number; features: readonly string[] }>
   /** Before a frame the shell samples memory and CPU, so that a shrink is judged by this moment. */
@@ -73,6 +85,8 @@ export type MonitorEvent =
 export type MonitorAction =
   | Readonly<{ kind: "send-frame"; link: number; text: string }>
   | Readonly<{ kind: "close-link"; link: number; code: number; reason: string }>
+  /** Bring PostgreSQL's file cache to `bytes`. Nobody waits for an answer after `until`; a later order is the one to carry out. */
+  | Readonly<{ kind: "set-file-cache"; order: number; bytes: number; until: MonoMs }>
   /** A level: bring CPUs online or take them offline until `count` are. */
   | Readonly<{ kind: "set-online-cpus"; count: number }>
   /** Plugged memory is offline: bring it online where the kernel does not by itself. */
@@ -100,6 +114,8 @@ export const MONITOR_NOTES = {
   "shrink-agreed": "The agent may make the VM smaller: what is in use fits.",
   "shrink-refused": "The agent may not make the VM smaller now.",
   "shrink-void": "A smaller size was agreed to and did not come; its CPUs are used again.",
+  "file-cache-set": "PostgreSQL's file cache follows the size of the machine.",
+  "file-cache-stuck": "PostgreSQL did not do as it was told with its file cache.",
   reacted: "Memory that was asked for is usable; how long it took was measured.",
   "reservation-waiting": "Somebody reserved more than there is; it was asked for.",
   "reservation-granted": "What was reserved can be used.",

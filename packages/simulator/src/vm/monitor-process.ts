@@ -229,6 +229,8 @@ export class MonitorProcess {
           connection.drop(action.reason);
         }
         return;
+      case "set-file-cache":
+        return; // no PostgreSQL lives here
       case "set-online-cpus":
         this.#switchCpus(action.count);
         return;

@@ -13,6 +13,7 @@ import { type ReservationRequest } from "../reservations/types.ts";
 import { monitorWakeAt, stepMonitor } from "../step.ts";
 import {
   type CpuSample,
+  type FileCacheSeen,
   type MemorySample,
   type MonitorAction,
   type MonitorEvent,
@@ -75,6 +76,12 @@ export class TestGuest {
    */
   shrinks = false;
   cachedFileBytes = 60 * MIB;
+  /** PostgreSQL's file cache; null: there is none. It is asked for by `lookAtCache`. */
+  fileCache: FileCacheSeen | null = null;
+  /** How long PostgreSQL takes for an order; null: it never answers. */
+  cacheSetMs: number | null = 200;
+  /** What PostgreSQL answers instead of doing it. */
+  cacheProblem: string | null = null;
   sizes: { at: number; size: Size; reason: string | undefined }[] = [];
   /** Sees each step of the monitor before its actions are performed, as the shell lets a shadow. */
   witness: ((state: MonitorState, event: MonitorEvent, now: number) => void) | null = null;
@@ -89,6 +96,7 @@ export class TestGuest {
   private runDelayMs = 0;
   private cpuPressureMs = 0;
   private plugAt: { at: number; size: Size } | null = null;
+  private cacheOrders: { at: number; order: number; bytes: number }[] = [];
   private agentId = 2;
   private askAgainAt = 0;
   /** What the monitor said to each question of the shrinking agent. */
@@ -189,11 +197,31 @@ export class TestGuest {
       if (this.now % 200 === 0) this.sampleCpu();
       if (this.now % 100 === 0) this.sampleMemory();
       if (this.quota !== null && this.now % 1000 === 0) this.report();
+      this.setCaches();
       if (this.shrinks && this.now % 500 === 0) this.shrink();
       if (this.link !== null && this.now % 5000 === 0) {
         this.tell({ type: "HealthCheck", content: {}, id: this.nextId() });
       }
       if ((monitorWakeAt(this.state) ?? Infinity) <= this.now) this.feed({ kind: "tick" });
+    }
+  }
+
+  lookAtCache(): void {
+    this.feed({ kind: "file-cache-seen", cache: this.fileCache });
+  }
+
+  /** PostgreSQL does what it was told, when it is so far; as the shell, the guest is looked at first. */
+  private setCaches(): void {
+    const due = this.cacheOrders.filter(({ at }) => this.now >= at);
+    this.cacheOrders = this.cacheOrders.filter(({ at }) => this.now < at);
+    for (const { order, bytes } of due) {
+      const problem = this.cacheProblem;
+      if (problem === null && this.fileCache !== null) {
+        this.fileCache = { ...this.fileCache, limitBytes: bytes };
+      }
+      const limitBytes = this.fileCache?.limitBytes ?? null;
+      this.sample();
+      this.feed({ kind: "file-cache-answered", order, limitBytes, problem });
     }
   }
 
@@ -316,6 +344,10 @@ export class TestGuest {
     this.watch(action);
     this.actions.push(action);
     if (action.kind === "set-online-cpus") this.onlineCpus = action.count;
+    if (action.kind === "set-file-cache" && this.cacheSetMs !== null) {
+      const at = this.now + this.cacheSetMs;
+      this.cacheOrders.push({ at, order: action.order, bytes: action.bytes });
+    }
     if (action.kind !== "send-frame") return;
     const decoded = decodeFromMonitor(action.text);
     if (!decoded.ok) throw new Error(`our own frame does not decode: ${decoded.problem}`);

@@ -133,6 +133,7 @@ export class MonitorBook {
         hold(!isLess || agreed, `${action.count} CPUs of ${this.#onlineCpus}: nobody asked for it`);
         return;
       }
+      case "set-file-cache":
       case "online-memory":
       case "reservation-changed":
       case "decide":

@@ -59,6 +59,12 @@ function guestCommands(guest: TestGuest): Readonly<Record<string, Command>> {
       const [cpu, mib] = numbers(rest);
       guest.ask(size(cpu, mib));
     },
+    /** `cache LIMIT-MIB MAX-MIB`: PostgreSQL has such a file cache, and says so. `cache none`: it has none, or is gone. */
+    cache: (rest) => {
+      const [limit, max] = numbers(rest);
+      guest.fileCache = rest === "none" ? null : { limitBytes: limit * MIB, maxBytes: max * MIB };
+      guest.lookAtCache();
+    },
     report: (rest) => guest.report(json(rest || "{}")),
     hear: (text) => {
       guest.feed({ kind: "frame-received", link: guest.link?.number ?? 0, text });
