@@ -70,6 +70,7 @@ export { monitorWakeAt, stepMonitor } from "./monitor/step.ts";
 export {
   MONITOR_NOTES,
   type CpuSample,
+  type FileCacheSeen,
   type MemorySample,
   type MonitorAction,
   type MonitorEvent,
@@ -109,3 +110,26 @@ export {
   type PolicyConfig,
   type PresetName,
 } from "./policy/config.ts";
+export { type PostgresActivity } from "./policy/postgres/activity.ts";
+export {
+  INITIAL_ANTICIPATION,
+  stepAnticipation,
+  type AnticipationState,
+} from "./policy/postgres/anticipate.ts";
+export {
+  ANTICIPATION_DEFAULTS,
+  FILE_CACHE_DEFAULTS,
+  type AnticipationPolicy,
+  type FileCachePolicy,
+} from "./policy/postgres/config.ts";
+export {
+  connectionBytes,
+  indexBuildBytes,
+  queryBytes,
+  vacuumBytes,
+} from "./policy/postgres/estimate.ts";
+export {
+  type PostgresSettings,
+  type SessionSettings,
+  type SettingsOverride,
+} from "./policy/postgres/settings.ts";

@@ -1,8 +1,17 @@
 // What is going on in PostgreSQL at one moment, as its views tell it. Data only.
 import { type PostgresSettings } from "./settings.ts";
 
-/** Who does it. `key`: unlike that of anything else that this process did before or does later. */
-type Doer = Readonly<{ pid: number; key: string; database: string | null; role: string | null }>;
+/** Who does it. */
+type Doer = Readonly<{
+  pid: number;
+  /** Unlike that of anything else that this process did before or does later. */
+  key: string;
+  /** As settings know them; null: none. */
+  database: string | null;
+  role: string | null;
+  /** For people. */
+  owner: string;
+}>;
 
 /** A client's query that is running. */
 export type RunningQuery = Doer &
@@ -10,6 +19,8 @@ export type RunningQuery = Doer &
     /** Its own process and its parallel workers. */
     processes: number;
     runMs: number;
+    /** For a lock, its client or a clock: it takes nothing meanwhile. */
+    isWaiting: boolean;
   }>;
 
 /** An index that is being built. */

@@ -33,7 +33,7 @@ const BIG = { workMemBytes: 64 * MIB };
 
 test.for([
   { name: "nothing goes on", moment: activity(), want: [] },
-  { name: "an index", moment: activity({ builds: [build(7)] }), want: ["build:7:7 72"] },
+  { name: "an index", moment: activity({ builds: [build(7)] }), want: ["build:7:7 78"] },
   {
     name: "an index of a small table is not worth it",
     moment: activity({ builds: [build(7, { tableBytes: 8 * MIB })] }),
@@ -61,6 +61,11 @@ test.for([
     want: [],
   },
   {
+    name: "a query that waits for a lock",
+    moment: activity({ queries: [query(9, { isWaiting: true })] }, BIG),
+    want: [],
+  },
+  {
     name: "a long query with little work_mem is not worth it",
     moment: activity({ queries: [query(9)] }),
     want: [],
@@ -73,7 +78,7 @@ test.for([
   {
     name: "all at once, in the order of what they cost when they fail",
     moment: activity({ queries: [query(9)], vacuums: [vacuum(8)], builds: [build(7)] }, BIG),
-    want: ["build:7:7 72", "vacuum:8:8 64", "query:9:9 128"],
+    want: ["build:7:7 78", "vacuum:8:8 64", "query:9:9 128"],
   },
 ])("$name", ({ moment, want }) => {
   expect(play([moment])).toEqual([want]);
@@ -128,7 +133,12 @@ describe("once, until it is over", () => {
   test("an index is not given back while it is written", () => {
     const reads = activity({ builds: [build(7)] });
     const writes = activity({ builds: [build(7, { isRead: true })] });
-    expect(play([reads, writes, activity()])).toEqual([["build:7:7 72"], [], ["build:7:7 over"]]);
+    expect(play([reads, writes, activity()])).toEqual([["build:7:7 78"], [], ["build:7:7 over"]]);
+  });
+
+  test("a query that waits in between is not over", () => {
+    const waits = activity({ queries: [query(9, { isWaiting: true })] }, BIG);
+    expect(play([waits, going, waits, going])).toEqual([[], ["query:9:9 128"], [], []]);
   });
 
   test("what remains is kept although alone it would not be worth it", () => {

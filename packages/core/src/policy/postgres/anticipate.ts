@@ -116,7 +116,7 @@ function builds(activity: PostgresActivity, policy: AnticipationPolicy): Expecte
     // Seen too late, there is nothing left to expect; but what was asked for it is not over.
     const memBytes = one.isRead ? 0 : indexBuildBytes(settings, table, policy);
     const id = `build:${one.pid}:${one.key}`;
-    return { id, owner: ownerOf(one), reason: one.command, memBytes, holdMs: policy.buildHoldMs };
+    return { id, owner: one.owner, reason: one.command, memBytes, holdMs: policy.buildHoldMs };
   });
 }
 
@@ -127,7 +127,7 @@ function vacuums(activity: PostgresActivity, policy: AnticipationPolicy): Expect
     const memBytes = vacuumBytes(settings, one);
     const id = `vacuum:${one.pid}:${one.key}`;
     const reason = one.isAuto ? "autovacuum" : "VACUUM";
-    return { id, owner: ownerOf(one), reason, memBytes, holdMs: policy.buildHoldMs };
+    return { id, owner: one.owner, reason, memBytes, holdMs: policy.buildHoldMs };
   });
 }
 
@@ -136,9 +136,9 @@ function queries(activity: PostgresActivity, policy: AnticipationPolicy): Expect
   const long = activity.queries.filter(({ runMs }) => runMs >= policy.sessionMinRunMs);
   const under = long.map((one): Expected => {
     const settings = settingsOf(activity.settings, one.database, one.role);
-    const memBytes = queryBytes(settings, one.processes, policy);
+    const memBytes = one.isWaiting ? 0 : queryBytes(settings, one.processes, policy);
     const id = `query:${one.pid}:${one.key}`;
-    return { id, owner: ownerOf(one), reason: "query", memBytes, holdMs: policy.sessionHoldMs };
+    return { id, owner: one.owner, reason: "query", memBytes, holdMs: policy.sessionHoldMs };
   });
   // Where there is not room for all, the largest are worth most.
   return under.sort((a, b) => b.memBytes - a.memBytes);
@@ -177,8 +177,4 @@ function counted(
 ): AnticipationState["counts"] {
   const recent = counts.filter(({ at }) => at > now - connectionsWindowMs);
   return [...recent, { at: now, connections }];
-}
-
-function ownerOf(one: Readonly<{ pid: number; role: string | null }>): string {
-  return one.role === null ? `pid ${one.pid}` : `${one.role}, pid ${one.pid}`;
 }

@@ -28,10 +28,16 @@ export function activity(
   return { settings, connections: 1, queries: [], builds: [], vacuums: [], ...more };
 }
 
-const doer = (pid: number) => ({ pid, key: `${pid}`, database: "shop", role: "anna" });
+const doer = (pid: number) => ({
+  pid,
+  key: `${pid}`,
+  database: "shop",
+  role: "anna",
+  owner: `anna, pid ${pid}`,
+});
 
 export function query(pid: number, more: Partial<RunningQuery> = {}): RunningQuery {
-  return { ...doer(pid), processes: 1, runMs: 1_000, ...more };
+  return { ...doer(pid), processes: 1, runMs: 1_000, isWaiting: false, ...more };
 }
 
 export function build(pid: number, more: Partial<IndexBuild> = {}): IndexBuild {
