@@ -1,5 +1,5 @@
 // The whole monitor in this process, on a pretended machine, spoken to by real websockets.
-import { PRESETS } from "@selfscale/core";
+import { ANTICIPATION_DEFAULTS, FILE_CACHE_DEFAULTS, PRESETS } from "@selfscale/core";
 import { decodeFromMonitor } from "@selfscale/protocol";
 import { readRecordings } from "@selfscale/recording";
 import fs from "node:fs";
@@ -47,6 +47,8 @@ async function start(change: Partial<Config> = {}, timers: Record<string, number
     record: null,
     recordSamplesEveryMs: null,
     postgres: null,
+    anticipation: ANTICIPATION_DEFAULTS,
+    fileCache: FILE_CACHE_DEFAULTS,
     logLevel: "info",
     policy: PRESETS.demo,
     cpuEveryMs: 50,

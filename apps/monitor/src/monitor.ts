@@ -20,6 +20,7 @@ import { viewOf } from "./local-api/views.ts";
 import { type Log } from "./log.ts";
 import { type Identity, readIdentity, type Roots } from "./machine/identity.ts";
 import { type PageIn, pageInRate } from "./machine/page-in.ts";
+import { PostgresWatch } from "./postgres/sense/watch.ts";
 import { PostgresSide } from "./postgres/side.ts";
 import { MachineSensors } from "./sensors/machine-sensors.ts";
 import { openToAll, tokenAuth } from "./shell/auth.ts";
@@ -61,6 +62,7 @@ export class Monitor {
   readonly #desk: ReservationDesk;
   readonly #local: LocalApi;
   readonly #postgres: PostgresSide | null;
+  readonly #watch: PostgresWatch | null;
   #memory: MemorySample | null = null;
   #recorder: Recorder | null = null;
 
@@ -94,6 +96,7 @@ export class Monitor {
     });
     this.#local = this.#createLocalApi();
     this.#postgres = this.#createPostgres();
+    this.#watch = this.#createWatch();
   }
 
   /** Opens the ports, then looks for the first time. Rejects when a port or the socket is taken. */
@@ -112,6 +115,7 @@ export class Monitor {
         );
       }
       this.#loop.start();
+      this.#watch?.start();
       this.#postgres?.start();
       log.info(
         { port, metricsPort, tls: tls !== null, pageIn: this.#pageIn, ...this.#identity },
@@ -128,6 +132,7 @@ export class Monitor {
   async stop(): Promise<void> {
     this.#loop.stop();
     this.#hands.stop();
+    this.#watch?.stop();
     await Promise.all([
       this.#postgres?.stop(),
       this.#links.stop(),
@@ -166,11 +171,12 @@ export class Monitor {
   }
 
   #coreConfig(): MonitorConfig {
-    const { policy, probeScaleRequest } = this.#config;
+    const { policy, probeScaleRequest, fileCache } = this.#config;
     return {
       ...MONITOR_DEFAULTS,
       policy,
       probeScaleRequest,
+      fileCache,
       rMaxBytesPerSec: this.#pageIn.maxBytesPerSec,
       timers: { ...MONITOR_DEFAULTS.timers, ...this.#ground.timers },
     };
@@ -217,6 +223,18 @@ export class Monitor {
       witnesses.push((live, event, now) => tape.observe(live, event, now));
     }
     return witnesses;
+  }
+
+  #createWatch(): PostgresWatch | null {
+    if (this.#postgres === null) return null;
+    return new PostgresWatch(this.#postgres.client, this.#config.anticipation, {
+      now: () => performance.now(),
+      mostBytes: () => this.#loop.state.session?.report?.max.memBytes ?? givenBytes(this.#memory),
+      look: () => this.#loop.look(),
+      reserve: (request) => this.#loop.reserve(request),
+      feed: (event) => this.#loop.feed(event),
+      log: this.#ground.log,
+    });
   }
 
   #createLinks(): LinkServer {
@@ -278,6 +296,7 @@ export class Monitor {
         this.#links.close(action.link, action.code, action.reason);
         break;
       case "set-file-cache":
+        this.#watch?.setFileCache(action);
         break;
       case "set-online-cpus":
         void this.#hands.setOnlineCpus(action.count).then(() => this.#loop.look(0));

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PRESETS } from "@selfscale/core";
+import { ANTICIPATION_DEFAULTS, FILE_CACHE_DEFAULTS, PRESETS } from "@selfscale/core";
 import { loadConfig } from "./load.ts";
 
 let dir = "";
@@ -141,6 +141,30 @@ describe("one message with file, line, path, value and what was expected", () =>
         'monitor.yaml:1: postgres.folder: "run" is not accepted: expected the absolute path of a folder',
     },
     {
+      yaml: "anticipation: { sessions: maybe }\n",
+      problem:
+        'monitor.yaml:1: anticipation.sessions: "maybe" is not accepted: expected true or false',
+    },
+    {
+      yaml: "anticipation: { maxShare: 1.5 }\n",
+      problem:
+        "monitor.yaml:1: anticipation.maxShare: 1.5 is not accepted: expected a share, above 0 and at most 1",
+    },
+    {
+      yaml: "anticipation: { maxCount: 0 }\n",
+      problem:
+        "monitor.yaml:1: anticipation.maxCount: 0 is not accepted: expected a whole number from 1 to 48",
+    },
+    {
+      yaml: "anticipation: { vacuum: false }\n",
+      problem: "monitor.yaml:1: anticipation.vacuum: unknown key",
+    },
+    {
+      yaml: "fileCache: { deadlineMs: 5000 }\n",
+      problem:
+        "monitor.yaml:1: fileCache.deadlineMs: 5000 is not accepted: expected a whole number of milliseconds from 100 to 4000",
+    },
+    {
       yaml: "- a\n- b\n",
       problem: 'monitor.yaml:1: ["a","b"] is not accepted: expected keys and values',
     },
@@ -234,6 +258,8 @@ describe("what is accepted", () => {
       record: null,
       recordSamplesEveryMs: null,
       postgres: null,
+      anticipation: ANTICIPATION_DEFAULTS,
+      fileCache: FILE_CACHE_DEFAULTS,
       logLevel: "info",
       policy: PRESETS.default,
       cpuEveryMs: 200,
@@ -253,6 +279,16 @@ describe("what is accepted", () => {
       queryTimeoutMs: 2_000,
       folder: "/run/selfscale-postgres",
     });
+  });
+
+  test("what is expected of PostgreSQL, part by part", async () => {
+    const file = write(
+      "anticipation: { sessions: false, leastBytes: 128Mi }\nfileCache: { isManaged: false }\n",
+    );
+    const { anticipation, fileCache } = await loadConfig(file, {});
+    const changed = { sessions: false, leastBytes: 128 * 1024 ** 2 };
+    expect(anticipation).toEqual({ ...ANTICIPATION_DEFAULTS, ...changed });
+    expect(fileCache).toEqual({ ...FILE_CACHE_DEFAULTS, isManaged: false });
   });
 
   test("single numbers over a preset, sizes with units", async () => {

@@ -31,6 +31,8 @@ export type Config = Readonly<
     | "record"
     | "recordSamplesEveryMs"
     | "postgres"
+    | "anticipation"
+    | "fileCache"
     | "logLevel"
   > & {
     policy: PolicyConfig;

@@ -2,6 +2,10 @@ import { type PolicyConfig, PRESETS, type PresetName } from "@selfscale/core";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import * as z from "zod";
 import { DEFAULT_STATUS_SOCKET } from "../cli.ts";
+import {
+  createAnticipationSchema,
+  createFileCacheSchema,
+} from "../postgres/sense/settings-schema.ts";
 import { createPostgresSchema } from "../postgres/settings.ts";
 import { BYTES_EXPECTED, bytesSchema, listenSchema, parseBytes } from "./quantities.ts";
 
@@ -81,8 +85,7 @@ export function createConfigSchema() {
       record: filePath().nullable().default(null),
       /** There also what was measured, so often: for `selfscale-lab record`. null: it is not. */
       recordSamplesEveryMs: millis(RECORD_SAMPLES_MIN_MS).nullable().default(null),
-      /** How PostgreSQL is reached; null: there is none. */
-      postgres: createPostgresSchema(),
+      ...postgresGroups(),
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
       cpu: policy(PRESETS.default.cpu, {
         /** A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */
@@ -104,6 +107,17 @@ function tlsSchema() {
     { cert: filePath(), key: filePath(), clientCa: filePath().nullable().default(null) },
     { error: objectExpected },
   );
+}
+
+function postgresGroups() {
+  return {
+    /** How PostgreSQL is reached; null: there is none. */
+    postgres: createPostgresSchema(),
+    /** What is expected of PostgreSQL before it happens, each part with its switch. */
+    anticipation: createAnticipationSchema(),
+    /** PostgreSQL's file cache, where it has one. */
+    fileCache: createFileCacheSchema(),
+  };
 }
 
 function shadowSchema() {

@@ -95,7 +95,11 @@ function cacheGoal(state: MonitorState): number | null {
   if (seen === null || actual === null || !state.config.fileCache.isManaged) return null;
   // What /proc shows, and no promise of it: memory that was given may not be there yet.
   const memBytes = Math.min(haveNow(state, actual), agreed?.memBytes ?? Infinity);
-  return fileCacheBytes(memBytes, seen.maxBytes);
+  const bytes = fileCacheBytes(memBytes, seen.maxBytes);
+  if (bytes <= seen.limitBytes) return bytes;
+  // What came for a reservation is not the cache's: it would be filled before whoever reserved it uses it.
+  const reserved = state.reservations.active.reduce((sum, one) => sum + one.request.memBytes, 0);
+  return Math.max(seen.limitBytes, fileCacheBytes(memBytes - reserved, seen.maxBytes));
 }
 
 function expire(state: MonitorState, now: MonoMs): Result {

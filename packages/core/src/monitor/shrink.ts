@@ -69,6 +69,7 @@ function cacheInTheWay(state: MonitorState, target: Size, now: MonoMs): number |
   const cacheBytes = cacheToGive(state, target.memBytes);
   if (cacheBytes === null) return null;
   // Where the answer will be no whatever the cache gives, the cache is left alone.
+  if (judgeShrink(state, target, now).reason === "reservation") return null;
   const given = (state.fileCache.seen?.limitBytes ?? 0) - cacheBytes;
   const eased = { ...target, memBytes: target.memBytes + given };
   return judgeShrink(state, eased, now).ok ? cacheBytes : null;

@@ -64,6 +64,8 @@ export type MonitorStatus = Readonly<{
     inputs: Readonly<Record<string, number | null>>;
   }>;
   reservations: ReservationsStatus;
+  /** PostgreSQL's, bytes, and how often in a row it did not do as it was told; left out where it has none. */
+  fileCache?: Readonly<{ limitBytes: number; maxBytes: number; failures: number }>;
   counters: MonitorState["counters"] & Readonly<{ decisions: number }>;
 }>;
 
@@ -107,6 +109,7 @@ export function monitorStatus(
       inputs: state.cpuNeed?.inputs ?? {},
     },
     reservations: reservationsStatus(state, now),
+    ...fileCacheStatus(state),
     counters: { ...state.counters, decisions: state.decisions },
   };
 }
@@ -128,6 +131,11 @@ function memoryStatus(state: MonitorState): MonitorStatus["memory"] {
     veto: state.memoryNeed?.veto ?? null,
     inputs: state.memoryNeed?.inputs ?? {},
   };
+}
+
+function fileCacheStatus({ fileCache }: MonitorState): Pick<MonitorStatus, "fileCache"> {
+  const { seen, failures } = fileCache;
+  return seen === null ? {} : { fileCache: { ...seen, failures } };
 }
 
 function lastSampleAt(state: MonitorState): MonoMs {

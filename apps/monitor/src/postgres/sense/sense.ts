@@ -5,6 +5,7 @@ import {
   INITIAL_ANTICIPATION,
   type MonitorEvent,
   type PostgresSettings,
+  type ReservationRequest,
   stepAnticipation,
 } from "@selfscale/core";
 import { type Log } from "../../log.ts";
@@ -28,6 +29,7 @@ export type SenseGround = Readonly<{
   now(): number;
   /** The VM's largest size, bytes; null while nobody knows. */
   mostBytes(): number | null;
+  reserve(request: ReservationRequest): void;
   feed(event: MonitorEvent): void;
   log: Log;
   timers?: Partial<SenseTimers>;
@@ -128,14 +130,14 @@ export class PostgresSense {
   }
 
   #anticipate(row: Readonly<Record<string, unknown>>): void {
-    const { policy, feed, now } = this.#ground;
+    const { policy, feed, reserve, now } = this.#ground;
     const mostBytes = this.#ground.mostBytes();
     if (this.#settings === null || mostBytes === null || this.#isStopped) return;
     const activity = readActivity(row, this.#settings);
     const step = stepAnticipation(this.#state, activity, { mostBytes, policy }, now());
     this.#state = step.state;
     for (const id of step.release) feed({ kind: "reservation-released", id });
-    for (const request of step.ask) feed({ kind: "reservation-asked", request });
+    for (const request of step.ask) reserve(request);
   }
 
   /** The same problem again and again is one line. */

@@ -1,4 +1,5 @@
 // The scripts of `selfscale-monitor sql`, whole: the same text is run or printed.
+import { AHEAD, AHEAD_GRANTS, DROP_EVENT_TRIGGER, EVENT_TRIGGER } from "./ahead.ts";
 import { CHANNEL, root } from "./channel.ts";
 import { DROP_OBJECTS, DROP_ROLES, GRANTS, preconditions, ROLES } from "./frame.ts";
 import { QUANTITIES } from "./quantities.ts";
@@ -12,15 +13,26 @@ export function installScript(folder: string): string {
 
 /** From any older version. */
 export function upgradeScript(folder: string): string {
-  return transaction(preconditions("upgrade"), DROP_OBJECTS, objects(folder));
+  return transaction(preconditions("upgrade"), DROP_EVENT_TRIGGER, DROP_OBJECTS, objects(folder));
 }
 
 export function removeScript(): string {
-  return transaction(preconditions("remove"), DROP_OBJECTS, DROP_ROLES);
+  return transaction(preconditions("remove"), DROP_EVENT_TRIGGER, DROP_OBJECTS, DROP_ROLES);
 }
 
 function objects(folder: string): string {
-  return [ROLES, root(folder), CHANNEL, QUANTITIES, RESERVE, VIEWS, GRANTS].join("");
+  return [
+    ROLES,
+    root(folder),
+    CHANNEL,
+    QUANTITIES,
+    RESERVE,
+    VIEWS,
+    AHEAD,
+    GRANTS,
+    AHEAD_GRANTS,
+    EVENT_TRIGGER,
+  ].join("");
 }
 
 /** All or nothing. */
