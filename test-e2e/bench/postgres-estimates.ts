@@ -125,7 +125,8 @@ const CASES: readonly Case[] = [
     settings: work(64),
     sql: "CREATE MATERIALIZED VIEW seen AS SELECT a.k, count(*) FROM narrow a JOIN narrow b ON a.k = b.id GROUP BY a.k ORDER BY 2",
     after: "DROP MATERIALIZED VIEW seen",
-    expected: ofQuery(1),
+    // The event trigger takes it to fill three at the same time, and none has workers here.
+    expected: (settings) => queryBytes(settings, 1, { planNodes: 3 }),
   },
   {
     name: "VACUUM",
@@ -239,7 +240,7 @@ async function settingsOf(session: PostgresSession): Promise<SessionSettings> {
 }
 
 function row(name: string, settings: string, expected: number, measured: number): string {
-  const ratio = measured <= MIB / 10 ? "–" : (expected / measured).toFixed(2);
+  const ratio = measured <= MIB ? "–" : (expected / measured).toFixed(2);
   const mib = (bytes: number) => (bytes / MIB).toFixed(1);
   return `| ${name} | ${settings} | ${mib(expected)} | ${mib(measured)} | ${ratio} |`;
 }

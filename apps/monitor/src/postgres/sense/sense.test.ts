@@ -8,7 +8,7 @@ import { PostgresServer } from "../../testing/postgres-server.ts";
 import { until } from "../../testing/until.ts";
 import { PostgresClient } from "../client.ts";
 import { type CacheAnswer, FileCacheHand } from "./file-cache-hand.ts";
-import { PostgresSense } from "./sense.ts";
+import { PostgresSense, SENSE_TIMERS } from "./sense.ts";
 
 const MIB = 1024 ** 2;
 const LOCK_CLASS = 7;
@@ -220,6 +220,11 @@ describe("what is anticipated", () => {
     });
     expect(asked).toMatch(/^anticipation: clients \d+ MiB$/);
   });
+});
+
+test("idle, PostgreSQL is asked twice a second at most", () => {
+  const { lookEveryMs, settingsEveryMs } = SENSE_TIMERS;
+  expect(1_000 / lookEveryMs + 1_000 / settingsEveryMs).toBeLessThanOrEqual(2);
 });
 
 describe("what goes wrong", () => {
