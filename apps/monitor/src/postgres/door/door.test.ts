@@ -109,6 +109,30 @@ describe("what is granted", () => {
     ]);
   });
 
+  test("sessions of every database are served, whatever its encoding can't hold", async () => {
+    await server.query("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    const superuser = await server.connect({ database: "latin" });
+    await superuser.query(installScript(root));
+    await superuser.end();
+    const latin = await server.connect({ user: "app", database: "latin" });
+    sessions.push(latin);
+    await reserve(app, String.raw`'1GB', reason => 'für \u03a9Ω\'`);
+    expect(await reserve(latin, "'2GB', reason => 'süß'")).toMatchObject({ granted: true });
+    expect(rig.asked.map(({ reason }) => reason)).toEqual([
+      String.raw`für \u03a9Ω\ `.trim(),
+      "süß",
+    ]);
+    const seen = "SELECT database, reason FROM selfscale.reservations ORDER BY database DESC";
+    expect(await rows(app, seen)).toEqual([
+      { database: "postgres", reason: String.raw`für \u03a9Ω\ `.trim() },
+      { database: "latin", reason: "süß" },
+    ]);
+    expect(await rows(latin, seen)).toEqual([
+      { database: "postgres", reason: String.raw`f?r \u03a9?\ `.trim() },
+      { database: "latin", reason: "s??" },
+    ]);
+  });
+
   test.for(["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "SERIALIZABLE, READ ONLY"])(
     "inside a transaction, %s: it ends with it",
     async (level) => {

@@ -11,13 +11,11 @@ export type ServerFacts = Readonly<{
   dataFolder: string | null;
   version: number;
   isStandby: boolean;
-  isUtf8: boolean;
 }>;
 
 const FACTS = `SELECT current_setting('port')::int AS port,
   (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS folder,
-  current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby,
-  current_setting('server_encoding') = 'UTF8' AS utf8`;
+  current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby`;
 
 const COMMENT = `SELECT obj_description(to_regnamespace('selfscale')::oid, 'pg_namespace') AS comment`;
 
@@ -35,7 +33,6 @@ export async function readFacts(client: PostgresClient): Promise<ServerFacts | n
     dataFolder: typeof row["folder"] === "string" ? row["folder"] : null,
     version: Number(row["version"]),
     isStandby: row["standby"] === true,
-    isUtf8: row["utf8"] === true,
   };
 }
 

@@ -21,14 +21,21 @@ CREATE OR REPLACE FUNCTION selfscale._folder() RETURNS text LANGUAGE sql STABLE 
   SELECT selfscale._root() || '/' || current_setting('port')
 $$;
 
+-- Beyond ASCII the monitor writes escapes, for databases have encodings of their own. One that may lack a character shows another in
+-- its place: a reason that somebody gave in one database must not make the functions of another fail.
+CREATE OR REPLACE FUNCTION selfscale._json(file text) RETURNS jsonb LANGUAGE sql IMMUTABLE ${DEFINER} AS $$
+  SELECT CASE WHEN getdatabaseencoding() = 'UTF8' THEN file
+    ELSE regexp_replace(file, '(?<![\\])((?:[\\][\\])*)[\\]u[0-9a-f]{4}', '\1?', 'g') END::jsonb
+$$;
+
 -- What the monitor wrote last; NULL when it stopped, or never was there.
 CREATE OR REPLACE FUNCTION selfscale._state() RETURNS jsonb LANGUAGE sql VOLATILE ${DEFINER} AS $$
-  SELECT pg_read_file(selfscale._folder() || '/state.json', 0, 1048576, true)::jsonb
+  SELECT selfscale._json(pg_read_file(selfscale._folder() || '/state.json', 0, 1048576, true))
 $$;
 
 -- What the monitor answered to one request; NULL when nothing yet.
 CREATE OR REPLACE FUNCTION selfscale._answer(nonce integer) RETURNS jsonb LANGUAGE sql VOLATILE ${DEFINER} AS $$
-  SELECT pg_read_file(selfscale._folder() || '/answer-' || nonce || '.json', 0, 65536, true)::jsonb
+  SELECT selfscale._json(pg_read_file(selfscale._folder() || '/answer-' || nonce || '.json', 0, 65536, true))
 $$;
 
 CREATE OR REPLACE FUNCTION selfscale._is_fresh(state jsonb) RETURNS boolean LANGUAGE sql VOLATILE ${DEFINER} AS $$
