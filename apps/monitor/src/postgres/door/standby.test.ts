@@ -10,11 +10,16 @@ let primary: PostgresServer;
 let standby: PostgresServer;
 let root: string;
 let rig: DoorRig;
+/** Undone in the end, newest first, however far the beginning came. */
+const undo: (() => unknown)[] = [];
 
 beforeAll(async () => {
   root = makeDoorRoot();
+  undo.push(() => fs.rmSync(root, { recursive: true }));
   primary = await PostgresServer.start();
+  undo.push(() => primary.remove());
   standby = await primary.standby();
+  undo.push(() => standby.remove());
   // After the standby was made: the schema comes over by streaming.
   await primary.query(installScript(root));
   await primary.query("CREATE ROLE app LOGIN IN ROLE selfscale_user; CREATE ROLE stranger LOGIN");
@@ -23,13 +28,11 @@ beforeAll(async () => {
     async () => (await standby.query("SELECT FROM pg_roles WHERE rolname = 'stranger'"))[0] ?? null,
   );
   rig = await DoorRig.start(standby, root);
+  undo.push(() => rig.stop());
 }, 60_000);
 
 afterAll(async () => {
-  await rig.stop();
-  await standby.remove();
-  await primary.remove();
-  fs.rmSync(root, { recursive: true });
+  for (const step of undo.reverse()) await step();
 });
 
 test("it is a standby, and refuses to be installed on", async () => {
