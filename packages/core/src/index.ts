@@ -48,6 +48,7 @@ export {
   type ShadowLevels,
   type ShadowStatus,
 } from "./monitor/shadow.ts";
+export { isAwaited } from "./monitor/reservations/registry.ts";
 export { type ReservationRow, type ReservationsStatus } from "./monitor/reservations/rows.ts";
 export {
   MAX_RESERVATION_ID_CHARS,

@@ -119,6 +119,31 @@ test.for([30, 60, 90, 130, 170, 60_030])(
   },
 );
 
+test("before a reservation it looks, and while one waits it looks more often, and at every frame", () => {
+  create().start();
+  vi.advanceTimersByTime(1_050);
+  reads = [];
+  loop.reserve({
+    ...{ id: "a", door: "http", owner: "anna", reason: "", ifNotGranted: "fail" },
+    ...{ memBytes: 2 ** 40, milliCpu: 0, waitUntil: performance.now() + 60_000, holdUntil: null },
+  });
+  expect(reads).toEqual(["memory, full", "cpu"]);
+  reads = [];
+  vi.advanceTimersByTime(1_000);
+  expect(count("memory")).toBeGreaterThanOrEqual(39);
+  expect(count("cpu")).toBe(5);
+  loop.feed({ kind: "link-opened", link: 1, version: 2, features: [] });
+  vi.advanceTimersByTime(3);
+  reads = [];
+  loop.onFrame(1, '{"content":{},"type":"HealthCheck","id":2}');
+  expect(reads).toEqual(["memory, full", "cpu"]);
+  loop.feed({ kind: "reservation-released", id: "a" });
+  vi.advanceTimersByTime(200);
+  reads = [];
+  vi.advanceTimersByTime(1_000);
+  expect(count("memory")).toBe(10);
+});
+
 test("a frame is preceded by a full look, unless there was one just now", () => {
   create().start();
   loop.feed({ kind: "link-opened", link: 1, version: 2, features: [] });

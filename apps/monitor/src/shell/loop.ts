@@ -1,5 +1,6 @@
 import {
   type CpuSample,
+  isAwaited,
   type MemorySample,
   type MonitorAction,
   type MonitorEvent,
@@ -31,6 +32,9 @@ export type Cadence = Readonly<{ memoryEveryMs: number; cpuEveryMs: number }>;
 
 /** A sample this old is still "now" for a frame; it bounds what a flood of frames can cost. */
 const FRESH_MS = 20;
+/** While somebody waits for memory that was reserved, it is looked for so often, and a frame may be the news of it. */
+const AWAITED_EVERY_MS = 25;
+const AWAITED_FRESH_MS = 2;
 /** Timers fire late, never early by more than their resolution of a millisecond. */
 const TIMER_SLACK_MS = 1;
 /** Events that a crash report carries. */
@@ -95,7 +99,7 @@ export class MonitorLoop {
   }
 
   /** Something may have changed that somebody waits for. What was seen no longer ago than `freshMs` still counts. */
-  look(freshMs = FRESH_MS): void {
+  look(freshMs = this.#isAwaited() ? AWAITED_FRESH_MS : FRESH_MS): void {
     const now = this.#world.now();
     if (this.#isStopped || now - this.#sampledAt <= freshMs) return;
     this.#sample(now, { memory: true, cpu: true, isFull: true });
@@ -140,9 +144,10 @@ export class MonitorLoop {
     // After an overrun (the VM was paused, the host starved us) what was missed stays missed, and
     // both stay on their common grid: one wake-up goes on serving both.
     const { memoryEveryMs, cpuEveryMs } = this.#cadence;
+    const isAwaited = this.#isAwaited() && isDue(this.#sampledAt + AWAITED_EVERY_MS);
     if (memory) this.#memoryDueAt = following(this.#memoryDueAt, memoryEveryMs, now);
     if (cpu) this.#cpuDueAt = following(this.#cpuDueAt, cpuEveryMs, now);
-    this.#sample(now, { memory, cpu });
+    this.#sample(now, { memory: memory || isAwaited, cpu });
     const wakeAt = monitorWakeAt(this.#state);
     if (wakeAt !== null && wakeAt <= now) this.feed({ kind: "tick" });
     this.#arm();
@@ -160,11 +165,16 @@ export class MonitorLoop {
     }
   }
 
+  #isAwaited(): boolean {
+    return isAwaited(this.#state.reservations);
+  }
+
   /** Most events leave the next deadline where it is, and then the timer too. */
   #arm(): void {
     if (this.#isStopped) return;
     const wakeAt = monitorWakeAt(this.#state) ?? Infinity;
-    const at = Math.min(this.#memoryDueAt, this.#cpuDueAt, wakeAt);
+    const awaitedAt = this.#isAwaited() ? this.#sampledAt + AWAITED_EVERY_MS : Infinity;
+    const at = Math.min(this.#memoryDueAt, this.#cpuDueAt, wakeAt, awaitedAt);
     if (this.#timer !== null && at === this.#armedFor) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#armedFor = at;

@@ -67,15 +67,11 @@ function reservedLines({ floor, active }: ReservationsStatus): (readonly [string
   if (active.length === 0) return [];
   const lines = active.slice(0, MOST_RESERVATIONS).map((one) => {
     const why = one.reason === "" ? "" : ` (${one.reason})`;
-    const parts = [
-      ...(one.milliCpu > 0 ? [milli(one.milliCpu)] : []),
-      ...(one.memBytes > 0 ? [bytes(one.memBytes)] : []),
-    ];
-    return ["reserved", `${parts.join(", ")}  by ${one.owner}${why}: ${one.state}`] as const;
+    return ["reserved", `${amount(one)}  by ${one.owner}${why}: ${one.state}`] as const;
   });
   const more = active.length - lines.length;
   const rest = more > 0 ? [["reserved", `… and ${more} more`] as const] : [];
-  return [["floor", size(floor)], ...lines, ...rest];
+  return [["floor", amount(floor)], ...lines, ...rest];
 }
 
 /** What the second policy wants, and by how much it wanted more or less until now. */
@@ -86,13 +82,13 @@ function shadowLines(shadow: NamedShadow): (readonly [string, string])[] {
   const wish = shadow.differs
     ? `${size(levels.shadow)} where live is ${size(levels.live)}, ${since}`
     : `as live, ${since}`;
-  const amount = ({ vcpuSec, gibSec }: NamedShadow["more"]) =>
+  const sum = ({ vcpuSec, gibSec }: NamedShadow["more"]) =>
     `${vcpuSec.toFixed(1)} vCPU·s, ${gibSec.toFixed(1)} GiB·s`;
   return [
     ["shadow", `${preset}: ${wish}`],
     [
       "in sum",
-      `more ${amount(more)}; less ${amount(less)}; ${changes} changes in ${seconds(comparedMs)}`,
+      `more ${sum(more)}; less ${sum(less)}; ${changes} changes in ${seconds(comparedMs)}`,
     ],
   ];
 }
@@ -103,6 +99,15 @@ function seconds(ms: number): string {
 
 function size(value: Size | null): string {
   return value === null ? "-" : `${milli(value.milliCpu)}, ${bytes(value.memBytes)}`;
+}
+
+/** Of both only what there is. */
+function amount({ milliCpu, memBytes }: Size): string {
+  const parts = [
+    ...(milliCpu > 0 ? [milli(milliCpu)] : []),
+    ...(memBytes > 0 ? [bytes(memBytes)] : []),
+  ];
+  return parts.join(", ");
 }
 
 function milli(value: number | null): string {

@@ -49,9 +49,10 @@ export class GrowingAgent {
     if (!decoded.ok || decoded.message.type !== "ScaleRequest" || this.isFull) return;
     const wantMib = Math.min(decoded.message.target.mem / MIB, this.mostMib);
     if (wantMib <= this.#haveMib) return;
-    this.#haveMib = wantMib;
     const blocks = wantMib / BLOCK_MIB;
-    for (let block = 0; block < blocks; block++) this.#machine.setBlock(block, "online");
+    const before = this.#haveMib / BLOCK_MIB;
+    for (let block = before; block < blocks; block++) this.#machine.setBlock(block, "online");
+    this.#haveMib = wantMib;
     const totalBytes = (wantMib - KERNEL_MIB) * MIB;
     this.#machine.set({ totalBytes, availableBytes: totalBytes - 44 * MIB });
     this.report();

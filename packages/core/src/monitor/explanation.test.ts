@@ -92,6 +92,14 @@ test("in use, beyond the operator's largest size, and on its way down", () => {
   expect(text).toContain("It is on its way down, in steps that it agrees to one by one.");
 });
 
+test("at the operator's largest size", () => {
+  const one = guest();
+  one.reserve("a", 2_300, 4, { ifNotGranted: "proceed" });
+  one.run(2_000);
+  expect(one.actual).toEqual(one.max);
+  expect(told(one)).toContain("It can't grow: this is the largest size the operator allows.");
+});
+
 test("no agent: nothing can change it", () => {
   const one = guest();
   one.link = null;

@@ -27,7 +27,7 @@ export function explainMonitor(state: MonitorState, now: MonoMs): readonly strin
     memoryWhy(state, within, now),
     cpuWhy(state, within, now),
     ...reservationsOf(state, now),
-    ...changesOf(state, desired, now),
+    ...changesOf(state, within, now),
   ];
 }
 
@@ -123,29 +123,23 @@ function reservationsOf(state: MonitorState, now: MonoMs): string[] {
 }
 
 /** What would make it another size. */
-function changesOf(state: MonitorState, desired: Size, now: MonoMs): string[] {
+function changesOf(state: MonitorState, within: Size, now: MonoMs): string[] {
   const { session } = state;
   if (session === null) return ["It would change once an agent is connected."];
   const said: string[] = [];
-  if (!isMet(state)) {
-    const isFull = obstacleOf(state).reason === "node-full";
-    if (isFull) {
-      said.push(
-        "It grows when another machine of the node gives something back; `selfscale-agent explain` there says who holds what.",
-      );
-    }
-  }
   const max = session.report?.max ?? null;
-  const limited = fitted(state, desired);
-  const isMost =
-    max !== null && limited.memBytes >= max.memBytes && limited.milliCpu >= max.milliCpu;
-  said.push(
-    isMost
-      ? "It can't grow: this is the largest size the operator allows."
-      : "It grows at once when more is used or reserved.",
-  );
+  const actual = effectiveActual(state) ?? within;
+  const isGrowing = within.memBytes > actual.memBytes || within.milliCpu > actual.milliCpu;
+  const isMost = max !== null && within.memBytes >= max.memBytes && within.milliCpu >= max.milliCpu;
+  if (isGrowing && obstacleOf(state).reason === "node-full") {
+    said.push(
+      "It grows when another machine of the node gives something back; `selfscale-agent explain` there says who holds what.",
+    );
+  } else if (isMost && !isGrowing) {
+    said.push("It can't grow: this is the largest size the operator allows.");
+  } else if (!isGrowing) said.push("It grows at once when more is used or reserved.");
   const least = leastOf(state);
-  if (desired.memBytes > least.memBytes || desired.milliCpu > least.milliCpu) {
+  if (within.memBytes > least.memBytes || within.milliCpu > least.milliCpu) {
     const floor = reservedFloor(state);
     const isReserved = floor.memBytes > 0 || floor.milliCpu > 0;
     const { mem, cpu } = state.holds;

@@ -63,6 +63,25 @@ describe("the live policy beside itself never differs", () => {
     expect(status()).toMatchObject({ differs: false, changes: 0, more: { vcpuSec: 0, gibSec: 0 } });
   });
 
+  test("with reservations, granted, given up and released", () => {
+    const { guest, news } = same();
+    guest.run(1_000);
+    guest.connect();
+    guest.run(70_000);
+    guest.reserve("a", 1_024, 2);
+    guest.run(20_000);
+    expect(guest.actual).toEqual(size(2, 1_280));
+    guest.plugMs = 60_000;
+    guest.reserve("b", 900, 0);
+    guest.run(1_000);
+    guest.feed({ kind: "reservation-released", id: "b" });
+    guest.run(1_000);
+    guest.feed({ kind: "reservation-released", id: "a" });
+    guest.run(200_000);
+    expect(guest.actual).toEqual(size(1, 512));
+    expect(news).toEqual([]);
+  });
+
   test("when it learns that it has less than it took itself to have", () => {
     const { guest, news } = same();
     guest.min = size(0.25, 512);

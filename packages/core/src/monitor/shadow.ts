@@ -8,7 +8,7 @@ import { type MonitorConfig } from "./config.ts";
 import { onCpuSample, onMemorySample } from "./desire.ts";
 import { learnTold } from "./level.ts";
 import { type Each, initialMonitor, type MonitorState } from "./state.ts";
-import { raiseToFloor } from "./reservations/stage.ts";
+import { followFloor } from "./reservations/stage.ts";
 import { type MonitorEvent } from "./types.ts";
 
 /** Two levels side by side, both as the bounds and the grid let them be. */
@@ -72,7 +72,9 @@ export function stepShadow(
   event: MonitorEvent,
   now: MonoMs,
 ): [Shadow, ShadowLevels | null] {
-  const [monitor] = raiseToFloor(sense(heed(before.monitor, live, now), event, now), now);
+  const sensed = sense(heed(before.monitor, live, now), event, now);
+  // As in the live one's step: what was reserved counts from after this sample on.
+  const [monitor] = followFloor({ ...sensed, reservations: live.reservations }, now);
   const summed = sum({ ...before, monitor }, now);
   if (live.desired === null || monitor.desired === null) return [summed, null];
   const levels = { live: fitted(live, live.desired), shadow: fitted(live, monitor.desired) };
@@ -105,8 +107,8 @@ export function shadowStatus(shadow: Shadow, now: MonoMs): ShadowStatus {
  * grant was short, that an unplug freed nothing, who reserved what. All of that came of what the live one asked for.
  */
 function heed(shadow: MonitorState, live: MonitorState, now: MonoMs): MonitorState {
-  const { session, reaction, shortGrantAt, unplug, reservations } = live;
-  const told: MonitorState = { ...shadow, session, reaction, shortGrantAt, unplug, reservations };
+  const { session, reaction, shortGrantAt, unplug } = live;
+  const told: MonitorState = { ...shadow, session, reaction, shortGrantAt, unplug };
   const isReportNew =
     (session?.report ?? null) !== null && (shadow.session?.report ?? null) === null;
   const isSizeNew = isReportNew || ((session?.notified ?? null) !== null && !knowsSize(shadow));

@@ -79,6 +79,11 @@ export function wakeAtOf({ active }: Reservations): MonoMs | null {
   return Number.isFinite(at) ? at : null;
 }
 
+/** Somebody waits for memory or CPUs to be there: the sooner that is seen, the better. */
+export function isAwaited({ active }: Reservations): boolean {
+  return active.some((one) => one.state === "waiting");
+}
+
 /** What all active ones need together, before it is cut to what can be had. */
 export function floorOf({ active, base }: Reservations): Size {
   return floorFor(

@@ -33,13 +33,19 @@ export function reservationsStage(before: MonitorState, now: MonoMs): Result {
   if (before.reservations.active.length === 0) return withdraw(before, now);
   const [reservations, changes] = settle(before.reservations, factsOf(before), now);
   const [told, notes] = tell({ ...before, reservations }, changes);
-  const [raised, records] = raiseToFloor(told, now);
-  const [after, withdrawals] = withdraw(raised, now);
-  return [after, [...records, ...withdrawals, ...notes]];
+  const [after, records] = followFloor(told, now);
+  return [after, [...records, ...notes]];
 }
 
-/** The level is never below the floor; raised to it at once, in one jump. */
-export function raiseToFloor(before: MonitorState, now: MonoMs): Result {
+/** The level is never below the floor, and not above it for the sake of a reservation that is over. */
+export function followFloor(before: MonitorState, now: MonoMs): Result {
+  const [raised, records] = raiseToFloor(before, now);
+  const [after, withdrawals] = withdraw(raised, now);
+  return [after, [...records, ...withdrawals]];
+}
+
+/** At once, in one jump. */
+function raiseToFloor(before: MonitorState, now: MonoMs): Result {
   const floor = reservedFloor(before);
   const { desired } = before;
   if (desired === null) return [before, []];
