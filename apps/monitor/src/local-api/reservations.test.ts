@@ -222,6 +222,8 @@ test.for<[string, string, number]>([
   ["GET", "/", 404],
   ["GET", "//", 404],
   ["GET", "/reservations/x/y", 404],
+  ["GET", "/constructor", 404],
+  ["GET", "/status/", 200],
   ["DELETE", "/reservations/unknown", 404],
   ["DELETE", "/reservations", 405],
   ["GET", "/reservations/x", 405],

@@ -31,6 +31,7 @@ const STATUS_OF: Partial<Record<ReservationReason, number>> = {
 type Exchange = Readonly<{ request: IncomingMessage; response: ServerResponse }>;
 /** `id`: the path's second part. */
 type Handler = (exchange: Exchange, id: string) => Promise<void> | void;
+type Methods = Readonly<Partial<Record<string, Handler>>>;
 
 function giving(what: () => unknown): Handler {
   return ({ response }) => {
@@ -45,25 +46,31 @@ export class LocalApi {
   readonly #group: string | null;
   readonly #sources: LocalSources;
   /** By path, then by method. */
-  readonly #routes: Readonly<Record<string, Readonly<Record<string, Handler>>>>;
+  readonly #routes: ReadonlyMap<string, Methods>;
 
   constructor(socketPath: string, group: string | null, sources: LocalSources) {
     this.#path = socketPath;
     this.#group = group;
     this.#sources = sources;
-    this.#routes = {
-      status: { GET: giving(() => sources.status()) },
-      explain: { GET: giving(() => ({ explanation: sources.explain() })) },
-      reservations: {
-        GET: giving(() => sources.reservations()),
-        POST: (exchange) => this.#reserve(exchange),
-      },
-      "reservations/ID": {
-        DELETE: (exchange, id) => {
-          this.#release(exchange, id);
+    this.#routes = new Map<string, Methods>([
+      ["status", { GET: giving(() => sources.status()) }],
+      ["explain", { GET: giving(() => ({ explanation: sources.explain() })) }],
+      [
+        "reservations",
+        {
+          GET: giving(() => sources.reservations()),
+          POST: (exchange) => this.#reserve(exchange),
         },
-      },
-    };
+      ],
+      [
+        "reservations/ID",
+        {
+          DELETE: (exchange, id) => {
+            this.#release(exchange, id);
+          },
+        },
+      ],
+    ]);
     const limits = {
       requestTimeout: PEER_TIMEOUT_MS,
       headersTimeout: PEER_TIMEOUT_MS,
@@ -91,7 +98,8 @@ export class LocalApi {
   async #handle({ request, response }: Exchange): Promise<void> {
     const [path = ""] = (request.url ?? "").split("?");
     const [, name = "", id = "", ...more] = path.split("/");
-    const methods = more.length > 0 ? undefined : this.#routes[id === "" ? name : `${name}/ID`];
+    const route = [id === "" ? name : `${name}/ID`, ...more].join("/");
+    const methods = this.#routes.get(route);
     const handle = methods?.[request.method ?? ""];
     if (handle !== undefined) await handle({ request, response }, id);
     else if (methods === undefined) answer(response, 404, { error: "not found" });
