@@ -127,6 +127,17 @@ describe("a reservation's life", () => {
     expect(desk.last?.verdict.waitedMs).toBe(200);
   });
 
+  test("what is there once is granted once", () => {
+    const desk = new Desk();
+    desk.ask(request("a"));
+    desk.ask(request("b"));
+    desk.news();
+    desk.at(100, 640);
+    expect(desk.news()).toEqual(["a granted there"]);
+    desk.at(200, 896);
+    expect(desk.news()).toEqual(["b granted there"]);
+  });
+
   test("a wait that is over is refused, and says what it waited for", () => {
     const desk = new Desk();
     desk.ask(request("a"));
