@@ -49,6 +49,7 @@ async function start(change: Partial<Config> = {}, timers: Record<string, number
     postgres: null,
     anticipation: ANTICIPATION_DEFAULTS,
     fileCache: FILE_CACHE_DEFAULTS,
+    cgroup: null,
     logLevel: "info",
     policy: PRESETS.demo,
     cpuEveryMs: 50,
@@ -281,6 +282,20 @@ describe("what it tells", () => {
       links: { opened: 1, takeovers: 0 },
       missing: [path.join(machine.roots.proc, "schedstat")],
     });
+  });
+
+  test("the cgroup of the settings is part of what is judged by, once it is there", async () => {
+    await start({ cgroup: path.join(machine.dir, "postgresql") });
+    const { memory } = await until("it judged", () => {
+      const seen = monitor.status().monitor;
+      return seen.memory.needBytes === null ? null : seen;
+    });
+    expect(memory.inputs).not.toHaveProperty("cgroupBytes");
+    machine.write("postgresql/memory.current", String(70 * MIB));
+    const bytes = await until("the group is seen", () => {
+      return monitor.status().monitor.memory.inputs["cgroupBytes"] ?? null;
+    });
+    expect(bytes).toBe(70 * MIB);
   });
 
   test("a shadow and samples: in the status, and in the recording", async () => {

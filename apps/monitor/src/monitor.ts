@@ -72,10 +72,11 @@ export class Monitor {
     this.#ground = ground;
     this.#identity = readIdentity(roots);
     this.#pageIn = pageInRate(config.pageInMaxBytesPerSec, roots);
-    this.#sensors = new MachineSensors(roots, (path, problem) => {
+    const onMissing = (path: string, problem: string) => {
       this.#missing.push(path);
       log.warn({ path }, `a signal is missing: ${problem}`);
-    });
+    };
+    this.#sensors = new MachineSensors(roots, onMissing, config.cgroup);
     this.#hands = new Hands(roots, this.#sensors, log);
     this.#journal = new Journal(log);
     const core = this.#coreConfig();

@@ -72,6 +72,7 @@ export {
   MONITOR_NOTES,
   type CpuSample,
   type FileCacheSeen,
+  type CgroupMemory,
   type MemorySample,
   type MonitorAction,
   type MonitorEvent,

@@ -87,6 +87,11 @@ describe("one message with file, line, path, value and what was expected", () =>
         "monitor.yaml:1: cpu.busyKeepShare: 25 is not accepted: expected a share, above 0 and at most 1",
     },
     {
+      yaml: "cgroup: postgresql\n",
+      problem:
+        'monitor.yaml:1: cgroup: "postgresql" is not accepted: expected the path of a cgroup\'s folder, from the root',
+    },
+    {
       yaml: "cpu: { jumpMax: 0.5 }\n",
       problem: "monitor.yaml:1: cpu.jumpMax: 0.5 is not accepted: expected a number of at least 1",
     },
@@ -260,6 +265,7 @@ describe("what is accepted", () => {
       postgres: null,
       anticipation: ANTICIPATION_DEFAULTS,
       fileCache: FILE_CACHE_DEFAULTS,
+      cgroup: null,
       logLevel: "info",
       policy: PRESETS.default,
       cpuEveryMs: 200,

@@ -33,6 +33,7 @@ export type Config = Readonly<
     | "postgres"
     | "anticipation"
     | "fileCache"
+    | "cgroup"
     | "logLevel"
   > & {
     policy: PolicyConfig;

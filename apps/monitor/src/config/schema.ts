@@ -27,6 +27,11 @@ const groupName = () => {
   return z.string({ error }).min(1, { error });
 };
 
+const CGROUP_EXPECTED = "expected the path of a cgroup's folder, from the root";
+
+const cgroupPath = () =>
+  z.string({ error: CGROUP_EXPECTED }).regex(/^\/./, { error: CGROUP_EXPECTED });
+
 /** rMax, see machine/page-in.ts. */
 const pageIn = () =>
   z.unknown().transform((value, context) => {
@@ -86,6 +91,11 @@ export function createConfigSchema() {
       /** There also what was measured, so often: for `selfscale-lab record`. null: it is not. */
       recordSamplesEveryMs: millis(RECORD_SAMPLES_MIN_MS).nullable().default(null),
       ...postgresGroups(),
+      /**
+       * Folder of a cgroup (version 2) whose memory is looked at beside the machine's: PostgreSQL's own. It need not be
+       * there yet. null: none.
+       */
+      cgroup: cgroupPath().nullable().default(null),
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
       cpu: policy(PRESETS.default.cpu, {
         /** A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */

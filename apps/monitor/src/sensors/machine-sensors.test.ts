@@ -39,6 +39,16 @@ test("a memory sample", () => {
   expect(missing).toEqual([]);
 });
 
+test("a cgroup is looked at beside the machine, where one is named", () => {
+  expect(sensors.readMemory(0)).not.toHaveProperty("cgroup");
+  const folder = path.join(machine.dir, "cgroup");
+  const both = new MachineSensors(machine.roots, () => undefined, folder);
+  expect(both.readMemory(0)?.cgroup).toBeNull();
+  machine.write("cgroup/memory.current", "4096\n");
+  expect(both.readMemory(1_000)?.cgroup).toMatchObject({ currentBytes: 4096 });
+  both.close();
+});
+
 test("a CPU sample, on a kernel without schedstat", () => {
   machine.set({ online: "0-1", present: "0-3" });
   expect(sensors.readCpu()).toEqual({

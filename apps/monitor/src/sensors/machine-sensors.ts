@@ -1,5 +1,6 @@
 import { type CpuSample, type MemorySample } from "@selfscale/core";
 import { type Roots } from "../machine/identity.ts";
+import { CgroupMemorySensor } from "./cgroup-memory.ts";
 import { parseCpuList } from "./cpu-list.ts";
 import { type LoadAverage, parseLoadavg } from "./loadavg.ts";
 import { createMemInfoParser } from "./meminfo.ts";
@@ -17,7 +18,7 @@ import { createVmStatParser } from "./vmstat.ts";
 const SLOW_EVERY_MS = 240;
 
 /** What changes slowly, as last read. */
-type SlowPart = Pick<MemorySample, "counters" | "somePressureMs" | "blocks">;
+type SlowPart = Pick<MemorySample, "counters" | "somePressureMs" | "blocks" | "cgroup">;
 
 /** Every file that is read in a loop, each open once. A missing one makes its value null. */
 export class MachineSensors {
@@ -32,6 +33,7 @@ export class MachineSensors {
   readonly #online: ProcFile;
   readonly #present: ProcFile;
   readonly #blocks: MemoryBlockSensor;
+  readonly #cgroup: CgroupMemorySensor | null;
   readonly #parseMemInfo = createMemInfoParser();
   readonly #parseVmStat = createVmStatParser();
   #offlineBlocks: readonly number[] = [];
@@ -39,7 +41,8 @@ export class MachineSensors {
   #slowReadAt = -Infinity;
   #seenTotalBytes = NaN;
 
-  constructor(roots: Roots, onMissing: OnMissing) {
+  /** `cgroup`: folder of the cgroup to look at beside the machine; null: none. */
+  constructor(roots: Roots, onMissing: OnMissing, cgroup: string | null = null) {
     const file = (path: string) => {
       const opened = new ProcFile(path, onMissing);
       this.#files.push(opened);
@@ -55,6 +58,7 @@ export class MachineSensors {
     this.#online = file(`${roots.sys}/devices/system/cpu/online`);
     this.#present = file(`${roots.sys}/devices/system/cpu/present`);
     this.#blocks = new MemoryBlockSensor(`${roots.sys}/devices/system/memory`, onMissing);
+    this.#cgroup = cgroup === null ? null : new CgroupMemorySensor(cgroup, onMissing);
   }
 
   /**
@@ -66,7 +70,7 @@ export class MachineSensors {
     if (info === null) return null;
     const isResized = info.totalBytes !== this.#seenTotalBytes;
     if (this.#slow === null || isFull || isResized || now - this.#slowReadAt >= SLOW_EVERY_MS) {
-      this.#slow = this.#readSlow(info.totalBytes, now);
+      this.#slow = this.#readSlow(info.totalBytes, now, isFull);
       this.#slowReadAt = now;
       this.#seenTotalBytes = info.totalBytes;
     }
@@ -103,7 +107,7 @@ export class MachineSensors {
     this.#slowReadAt = -Infinity;
   }
 
-  #readSlow(memTotalBytes: number, now: number): SlowPart {
+  #readSlow(memTotalBytes: number, now: number, isFull: boolean): SlowPart {
     const blocks = this.#blocks.read(memTotalBytes, now);
     this.#offlineBlocks = blocks?.offline ?? [];
     return {
@@ -114,11 +118,14 @@ export class MachineSensors {
         onlineCount: blocks.onlineCount,
         offlineCount: blocks.offline.length,
       },
+      ...(this.#cgroup !== null && { cgroup: this.#cgroup.read(now, isFull) }),
     };
   }
 
   close(): void {
     for (const file of this.#files) file.close();
+    this.#blocks.close();
+    this.#cgroup?.close();
   }
 }
 

@@ -46,6 +46,20 @@ test("reads the states again when MemTotal or the number of blocks changed, not 
   expect(sensor.read(90, 1401)?.offline).toEqual([0]);
 });
 
+test("the folder is kept open: no path is walked to see that nothing changed", () => {
+  setBlock(0, "online");
+  const sensor = new MemoryBlockSensor(dir, onMissing);
+  expect(sensor.read(100, 0)?.onlineCount).toBe(1);
+  fs.renameSync(dir, `${dir}-away`);
+  try {
+    expect(sensor.read(100, 1000)?.onlineCount).toBe(1);
+  } finally {
+    fs.renameSync(`${dir}-away`, dir);
+    sensor.close();
+  }
+  expect(missing).toEqual([]);
+});
+
 test("a kernel without memory hotplug is said once", () => {
   const sensor = new MemoryBlockSensor(path.join(dir, "absent"), onMissing);
   expect(sensor.read(100, 0)).toBeNull();

@@ -20,6 +20,8 @@ const MIN_REFRESH_MS = 250;
 export class MemoryBlockSensor {
   readonly #dir: string;
   readonly #onMissing: OnMissing;
+  /** Of the folder itself. */
+  #fd: number | null = null;
   #last: MemoryBlocks | null = null;
   #isMissing = false;
   #seenTotalBytes = NaN;
@@ -37,7 +39,8 @@ export class MemoryBlockSensor {
     if (this.#isMissing || now - this.#refreshedAt < MIN_REFRESH_MS) return this.#last;
     try {
       // A folder's link count is the number of folders in it: one system call sees a new block.
-      const folders = fs.statSync(this.#dir).nlink;
+      this.#fd ??= fs.openSync(this.#dir, "r");
+      const folders = fs.fstatSync(this.#fd).nlink;
       if (folders === this.#seenFolders && memTotalBytes === this.#seenTotalBytes)
         return this.#last;
       this.#refreshedAt = now;
@@ -49,6 +52,11 @@ export class MemoryBlockSensor {
       if (this.#isMissing) this.#onMissing(this.#dir, (error as Error).message);
     }
     return this.#last;
+  }
+
+  close(): void {
+    if (this.#fd !== null) fs.closeSync(this.#fd);
+    this.#fd = null;
   }
 
   /** The next read looks again whatever the other signs say: we have just onlined something. */

@@ -24,6 +24,9 @@ describe("stat", () => {
   test.for([
     { name: "6.1 in TCG", text: fixture("linux-6.1-tcg", "stat"), want: [3070, 0] },
     { name: "6.18", text: fixture("linux-6.18", "stat"), want: [143_810, 210] },
+    { name: "5.10 in TCG", text: fixture("linux-5.10-tcg", "stat"), want: [3420, 0] },
+    { name: "6.12 in TCG", text: fixture("linux-6.12-tcg", "stat"), want: [4260, 0] },
+    // Written after the documentation: Linux 2.6.10 had neither steal nor guest time.
     { name: "no idle, iowait", text: "cpu  1 2 4 8 16 32 64 128\n", want: [1030, 1280] },
     { name: "no steal column", text: "cpu  1 1 1 1 1 1 1\n", want: [50, 0] },
     { name: "too few columns", text: "cpu  1 1 1\n", want: null },
@@ -42,6 +45,22 @@ describe("schedstat", () => {
       text: fixture("linux-6.1-tcg", "schedstat"),
       want: 556.595213 + 1246.279915,
     },
+    {
+      name: "5.10 in TCG",
+      text: fixture("linux-5.10-tcg", "schedstat"),
+      want: 263.306968 + 293.895192,
+    },
+    {
+      name: "6.12 in TCG, version 16",
+      text: fixture("linux-6.12-tcg", "schedstat"),
+      want: 1142.527974 + 1277.156605,
+    },
+    {
+      // Written after the documentation: version 17 names the domains.
+      name: "version 17",
+      text: "version 17\ntimestamp 1\ncpu0 0 0 0 0 0 0 5 3000000 1\ndomain0 MC 3 0 0\n",
+      want: 3,
+    },
     { name: "no CPU lines", text: "version 15\ntimestamp 1\n", want: null },
     { name: "a CPU line cut short", text: "cpu0 0 0 0 0 0 0 1\n", want: null },
     { name: "empty", text: "", want: null },
@@ -57,6 +76,20 @@ describe("pressure", () => {
   test.for([
     { name: "6.1 in TCG", text: fixture("linux-6.1-tcg", "pressure-cpu"), want: 958.845 },
     { name: "6.18", text: fixture("linux-6.18", "pressure-cpu"), want: 25_449.612 },
+    {
+      name: "5.10, CPU without full",
+      text: fixture("linux-5.10-tcg", "pressure-cpu"),
+      want: 714.72,
+    },
+    { name: "6.12", text: fixture("linux-6.12-tcg", "pressure-cpu"), want: 1102.785 },
+    { name: "5.10, memory", text: fixture("linux-5.10-tcg", "pressure-memory"), want: 2.86 },
+    { name: "6.1, memory", text: fixture("linux-6.1-tcg", "pressure-memory"), want: 1.4 },
+    { name: "6.12, memory", text: fixture("linux-6.12-tcg", "pressure-memory"), want: 3.894 },
+    {
+      name: "6.12, a cgroup's",
+      text: fixture("linux-6.12-tcg", "cgroup-memory.pressure"),
+      want: 3.561,
+    },
     { name: "some without full", text: line, want: 958.845 },
     { name: "no total", text: "some avg10=1.00\n", want: null },
     { name: "full", text: line.replace("some", "full"), want: null },
@@ -70,6 +103,8 @@ describe("loadavg", () => {
   test.for([
     { name: "6.1 in TCG", text: fixture("linux-6.1-tcg", "loadavg"), want: [0, 0, 1] },
     { name: "6.18", text: fixture("linux-6.18", "loadavg"), want: [0.28, 0.25, 1] },
+    { name: "5.10 in TCG", text: fixture("linux-5.10-tcg", "loadavg"), want: [0, 0, 1] },
+    { name: "6.12 in TCG", text: fixture("linux-6.12-tcg", "loadavg"), want: [0, 0, 1] },
     { name: "busy", text: "12.07 3.50 1.00 31/812 99999\n", want: [12.07, 3.5, 31] },
     { name: "cut short", text: "0.1", want: null },
     { name: "empty", text: "", want: null },
@@ -100,6 +135,19 @@ describe("meminfo", () => {
       cachedBytes: 352_096 * KIB,
       anonBytes: 28_612 * KIB,
       shmemBytes: 8872 * KIB,
+    });
+  });
+
+  test.for([
+    { kernel: "linux-5.10-tcg", totalKib: 486_896, availableKib: 451_860 },
+    { kernel: "linux-6.12-tcg", totalKib: 475_596, availableKib: 419_080 },
+  ])("$kernel", ({ kernel, totalKib, availableKib }) => {
+    expect(parsed(createMemInfoParser(), fixture(kernel, "meminfo"))).toMatchObject({
+      totalBytes: totalKib * KIB,
+      availableBytes: availableKib * KIB,
+      cachedBytes: 14_228 * KIB,
+      anonBytes: 108 * KIB,
+      shmemBytes: 14_228 * KIB,
     });
   });
 
@@ -150,6 +198,19 @@ describe("vmstat", () => {
     });
   });
 
+  test.for(["linux-5.10-tcg", "linux-6.12-tcg"])(
+    "%s: a kill at a group's limit, and no allocation that stalled",
+    (kernel) => {
+      expect(parsed(createVmStatParser(), fixture(kernel, "vmstat"))).toEqual({
+        refaultedAnonPages: 0,
+        refaultedFilePages: 0,
+        allocationStalls: 0,
+        oomKills: 1,
+      });
+    },
+  );
+
+  // Written after the kernel's history: before 5.9, and before 4.10.
   test("an old kernel's single refault and stall counters", () => {
     const text = "workingset_refault 4\nallocstall 3\n";
     expect(parsed(createVmStatParser(), text)).toMatchObject({

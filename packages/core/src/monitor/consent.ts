@@ -2,8 +2,9 @@
 // resource by itself.
 import { type ScaleReason, type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
+import { vetoOf } from "../policy/calm.ts";
 import { usedNow } from "../policy/cpu.ts";
-import { isCacheShort, kernelBytesNow, lowestSafeBytes, vetoOf } from "../policy/memory.ts";
+import { isCacheShort, kernelBytesNow, lowestSafeBytes } from "../policy/memory.ts";
 import { actualOf, cpuCellUp, cpuGiven, effectiveActual, memCellUp } from "./actual.ts";
 import { memoryGiven } from "./desire.ts";
 import { reservedFloor, sayKept } from "./reservations/reserved.ts";
@@ -88,7 +89,7 @@ function judgeMemory(state: MonitorState, target: number, have: number, now: Mon
   if (pauseMs > 0) {
     return refuse(`the last unplug freed nothing; again in ${Math.ceil(pauseMs / 1000)} s`, "hold");
   }
-  const veto = vetoOf(state.memory, sample.value, policy, now);
+  const veto = vetoOf(state.memory, policy, now);
   if (veto !== null) return refuse(veto, "memory");
   if (isCacheShort(state.memory, policy, now)) {
     return refuse("the file cache is being read back", "cache");

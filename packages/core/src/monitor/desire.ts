@@ -3,6 +3,7 @@ import { UNPLUG_SLICE_TIMEOUT_MS } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import { senseCpu } from "../policy/cpu.ts";
 import { senseMemory, type MemoryGiven } from "../policy/memory.ts";
+import { type OomKills } from "../policy/oom.ts";
 import { expectGrowth, noticeGrowth, reserveBytes, tReactMs } from "../policy/reserve.ts";
 import { holdMsOf, idleUnitSec, learnHold, rememberMs } from "../policy/hold.ts";
 import { addPeak, postponePeaks, releaseOf } from "../policy/window.ts";
@@ -77,12 +78,11 @@ export function onMemorySample(before: MonitorState, sample: MemorySample, now: 
     const message = `Memory that was needed is usable after ${Math.round(tookMs)} ms.`;
     actions.push(explain("info", "reacted", message, { tookMs: Math.round(tookMs) }));
   }
-  const [counted, killNotes] = countKills({ ...sampled, reaction }, before, sample);
-  actions.push(...killNotes);
-  if ((sample.blocks?.offlineCount ?? 0) > 0 && !isGivingBack(counted, now)) {
+  const watched = { ...sampled, reaction };
+  if ((sample.blocks?.offlineCount ?? 0) > 0 && !isGivingBack(watched, now)) {
     actions.push({ kind: "online-memory" });
   }
-  const ready = startLevel(counted);
+  const ready = startLevel(watched);
   const actual = actualOf(ready);
   if (actual === null) return [ready, actions];
   const given = memoryGiven(ready, actual.memBytes);
@@ -92,8 +92,9 @@ export function onMemorySample(before: MonitorState, sample: MemorySample, now: 
   const peaks = { ...ready.peaks, mem: kept };
   const holds = { ...ready.holds, mem: learnHold(ready.holds.mem, kept, GIB, policy.memory, now) };
   const sensed = { ...ready, memory, memoryNeed: need, peaks, holds };
-  const [decided, more] = decideMemory(sensed, now);
-  return [decided, [...actions, ...more]];
+  const [counted, killNotes] = countKills(sensed, before.memory.oom.kills);
+  const [decided, more] = decideMemory(counted, now);
+  return [decided, [...actions, ...killNotes, ...more]];
 }
 
 /**
@@ -277,11 +278,15 @@ function afterGap(
   return count({ ...state, peaks, jumps }, "sampleGaps");
 }
 
-function countKills(state: MonitorState, before: MonitorState, sample: MemorySample): Result {
-  const known = before.memorySample?.value.counters?.oomKills ?? Infinity;
-  const killed = (sample.counters?.oomKills ?? 0) - known;
-  if (!(killed > 0)) return [state, []];
-  const message = `The kernel killed ${killed} process(es) for lack of memory.`;
+function countKills(state: MonitorState, known: OomKills): Result {
+  const { count, byLimit } = state.memory.oom.kills;
+  const killed = count - known.count;
+  if (killed === 0) return [state, []];
+  const isLimit = byLimit > known.byLimit;
+  const why = isLimit
+    ? "at the limit of its cgroup, which a larger machine does not move"
+    : "for lack of memory";
+  const message = `The kernel killed ${killed} process(es) ${why}.`;
   const counters = { ...state.counters, oomKills: state.counters.oomKills + killed };
-  return [{ ...state, counters }, [explain("warn", "oom-kill", message, { killed })]];
+  return [{ ...state, counters }, [explain("warn", "oom-kill", message, { killed, isLimit })]];
 }

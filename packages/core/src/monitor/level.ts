@@ -74,7 +74,7 @@ export function releaseObstacle(state: MonitorState, now: MonoMs): BindingLimit 
   const { policy } = state.config;
   if (now < state.startedAt + policy.startHoldMs) return "hold";
   if (now < state.shortGrantAt + policy.shortGrantHoldMs) return "hold";
-  if (now < state.memory.oomKilledAt + policy.memory.oomHoldMs) return "hold";
+  if (now < state.memory.oom.killedAt + policy.memory.oomHoldMs) return "hold";
   const freshSince = now - policy.staleMs;
   const cpuAt = state.cpuSample?.at ?? -Infinity;
   const memoryAt = state.memorySample?.at ?? -Infinity;

@@ -27,6 +27,27 @@ export type CpuSample = Readonly<{
   presentCount: number;
 }>;
 
+/**
+ * What one cgroup (version 2) holds and what it is denied: PostgreSQL's own. null: this kernel does not tell, and of the
+ * limit: there is none. Counters begin anew with the group.
+ */
+export type CgroupMemory = Readonly<{
+  /** All of it, the kernel's memory for it included. */
+  currentBytes: number;
+  anonBytes: number | null;
+  /** Page cache that it was first to read, shmem included. */
+  fileBytes: number | null;
+  shmemBytes: number | null;
+  /** The lower of memory.max and memory.high. */
+  limitBytes: number | null;
+  /** Time in which at least one of its tasks waited for memory. */
+  somePressureMs: number | null;
+  /** Times that its own limit left an allocation without memory. */
+  limitHits: number | null;
+  /** Its processes killed for lack of memory, whether its own limit or the machine was short. */
+  oomKills: number | null;
+}>;
+
 /** Memory figures as they are read, ten times a second. null: this kernel does not tell. */
 export type MemorySample = Readonly<{
   totalBytes: number;
@@ -51,6 +72,8 @@ export type MemorySample = Readonly<{
   somePressureMs: number | null;
   /** The kernel's units of memory hotplug. */
   blocks: Readonly<{ blockBytes: number; onlineCount: number; offlineCount: number }> | null;
+  /** Left out: none is looked at. null: it is not there at the moment. */
+  cgroup?: CgroupMemory | null;
 }>;
 
 /** PostgreSQL's file cache as it says itself, bytes: what it may fill now, and what it was started with room for. */

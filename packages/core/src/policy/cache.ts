@@ -33,8 +33,10 @@ export function refaultBytesPerSec(samples: Series<MemorySample>, now: MonoMs): 
   const last = samples.at(-1);
   const then = entryAgo(samples, now, REFAULT_WINDOW_MS);
   if (last === undefined || then === null) return 0;
-  const pages =
-    (last.value.counters?.refaultedFilePages ?? 0) - (then.value.counters?.refaultedFilePages ?? 0);
+  // Counted since boot: a reading that has none is no zero.
+  const [before, after] = [then.value.counters, last.value.counters];
+  if (before === null || after === null) return 0;
+  const pages = after.refaultedFilePages - before.refaultedFilePages;
   return (pages * PAGE_BYTES * 1000) / Math.max(last.at - then.at, REFAULT_WINDOW_MS);
 }
 

@@ -107,6 +107,12 @@ export type MemoryPolicy = HoldPolicy &
     /** Nothing is released this long after the OOM killer was at work. */
     oomHoldMs: number;
     /**
+     * Half as much again as the size in which the kernel killed a process is needed for this long. Each time it kills again
+     * soon after that, four times as long, up to the second.
+     */
+    oomKeepMs: number;
+    oomKeepMaxMs: number;
+    /**
      * No new consent this long after one that freed nothing, doubling from the first to the second.
      */
     retryMinMs: number;
@@ -188,6 +194,8 @@ const DEFAULT: PolicyConfig = {
     cacheProbeEveryMs: 6_000,
     cacheShrinkShare: 0.08,
     oomHoldMs: 30_000,
+    oomKeepMs: 600_000,
+    oomKeepMaxMs: 86_400_000,
     retryMinMs: 5_000,
     retryMaxMs: 300_000,
   },
@@ -220,6 +228,8 @@ const DEMO: PolicyConfig = {
     cacheProbeShare: 0.05,
     cacheProbeEveryMs: 1_000,
     oomHoldMs: 10_000,
+    oomKeepMs: 15_000,
+    oomKeepMaxMs: 15_000,
   },
   startHoldMs: 5_000,
   shortGrantHoldMs: 5_000,

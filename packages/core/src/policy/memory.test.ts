@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type MemorySample } from "../monitor/types.ts";
+import { type CgroupMemory, type MemorySample } from "../monitor/types.ts";
 import { PRESETS } from "./config.ts";
 import {
   initialMemory,
@@ -14,9 +14,17 @@ const MIB = 1024 ** 2;
 const policy = PRESETS.default.memory;
 
 type Counters = NonNullable<MemorySample["counters"]>;
+/** `counters: null` takes all of them away. */
 type Look = Partial<
-  Omit<MemorySample, "counters"> & Counters & { heldMib: number; sizeMib: number; usedMib: number }
+  Omit<MemorySample, "counters"> &
+    Counters & { counters: null; heldMib: number; sizeMib: number; usedMib: number }
 >;
+
+/** PostgreSQL's cgroup, whose tasks waited so long. */
+function group(somePressureMs: number): CgroupMemory {
+  const none = { anonBytes: null, fileBytes: null, shmemBytes: null, limitBytes: null };
+  return { currentBytes: 60 * MIB, ...none, somePressureMs, limitHits: null, oomKills: null };
+}
 
 /** A guest of `sizeMib` whose kernel keeps 43 MiB. `usedMib`: all that is not available. */
 function look({ heldMib = 85, sizeMib = 512, usedMib = heldMib, ...rest }: Look): MemorySample {
@@ -202,6 +210,52 @@ describe("nothing is released", () => {
     { name: "the OOM killer", looks: [{}, 9, { oomKills: 1 }, 290], veto: "OOM killer" },
     { name: "half a minute after it", looks: [{}, 9, { oomKills: 1 }, 310], veto: null },
     { name: "kills before the first sample", looks: [{ oomKills: 7 }, 9], veto: null },
+    {
+      name: "pressure that can't be read any more",
+      looks: [{}, 9, { somePressureMs: null }],
+      veto: "memory pressure can't be read",
+    },
+    {
+      name: "counters that can't be read any more",
+      looks: [{}, 9, { counters: null }],
+      veto: "event counters can't be read",
+    },
+    {
+      name: "neither pressure nor counters, ever",
+      looks: [{ somePressureMs: null, counters: null }, 120],
+      veto: "can't be read",
+    },
+    { name: "a kernel without PSI, at rest", looks: [{ somePressureMs: null }, 120], veto: null },
+    {
+      name: "a kernel without PSI, stalls",
+      looks: [{ somePressureMs: null }, 110, { somePressureMs: null, allocationStalls: 1 }],
+      veto: "allocations stalled",
+    },
+    {
+      name: "with PSI stalls alone are no pressure",
+      looks: [{}, 110, { allocationStalls: 1 }],
+      veto: null,
+    },
+    {
+      name: "pressure that comes back is no pressure",
+      looks: [{}, { somePressureMs: null }, 110, { somePressureMs: 9_000 }],
+      veto: null,
+    },
+    {
+      name: "its cgroup waits",
+      looks: [{ cgroup: group(0) }, 110, { cgroup: group(12) }],
+      veto: "its cgroup waited",
+    },
+    {
+      name: "a cgroup that came anew",
+      looks: [{ cgroup: group(900) }, 9, { cgroup: group(3) }],
+      veto: null,
+    },
+    {
+      name: "a cgroup that is gone",
+      looks: [{ cgroup: group(0) }, 9, { cgroup: null }],
+      veto: null,
+    },
   ])("$name: $veto", ({ looks, veto }) => {
     const { need } = watch(looks);
     if (veto === null) expect(need.veto).toBeNull();
@@ -264,6 +318,13 @@ describe("cache", () => {
     const minutes = watch([...looks, 5_900]).need;
     expect(minutes.needBytes).toBe(need.needBytes);
     expect(watch([...looks, 6_100]).need.needBytes).toBeLessThan(512 * MIB);
+  });
+
+  test("counters that come back are no pages read back", () => {
+    const back = cached(1_000, { refaultedFilePages: 1_000_000 });
+    const { need } = watch([cached(1_000, { counters: null }), 20, back, 3], given);
+    expect(need.reason).toBe("memory");
+    expect(need.needBytes).toBeLessThan(512 * MIB);
   });
 
   test("a quarter of a MiB per second is borne", () => {

@@ -5,7 +5,9 @@ import { type MonoMs } from "../agent/types.ts";
 import { type MemorySample } from "../monitor/types.ts";
 import { initialCache, learnCache, refaultBytesPerSec, type CacheState } from "./cache.ts";
 import { type MemoryPolicy } from "./config.ts";
+import { CALM_WINDOW_MS, vetoOf } from "./calm.ts";
 import { kernelShare, learnKernel, withKernel, type KernelState } from "./kernel.ts";
+import { initialOom, learnOom, type OomState } from "./oom.ts";
 import { keptReserve } from "./reserve.ts";
 import {
   addPeak,
@@ -22,7 +24,6 @@ const MIB = 1024 * 1024;
 const SLOPE_LONG_MS = 1_000;
 /** The previous reading, even when it came a little early. */
 const SLOPE_SHORT_MS = 80;
-const CALM_WINDOW_MS = 10_000;
 const URGENT_WINDOW_MS = 500;
 /** Slopes need every reading of the last second; what is looked at beyond it changes slowly. */
 const DENSITY: Density = {
@@ -39,7 +40,7 @@ export type MemoryState = Readonly<{
   ownTroughs: PeakWindow;
   kernel: KernelState;
   cache: CacheState;
-  oomKilledAt: MonoMs;
+  oom: OomState;
 }>;
 
 /** What the size is judged against. */
@@ -74,7 +75,7 @@ export function initialMemory(): MemoryState {
     ownTroughs: [],
     kernel: null,
     cache: initialCache(),
-    oomKilledAt: -Infinity,
+    oom: initialOom(),
   };
 }
 
@@ -112,7 +113,7 @@ export function senseMemory(
   policy: MemoryPolicy,
   now: MonoMs,
 ): readonly [MemoryState, MemoryNeed] {
-  const learned = learn(before, sample, given, now);
+  const learned = learn(before, sample, given, policy, now);
   const { toldBytes } = given;
   const kernel = kernelShare(learned.kernel, sample, toldBytes);
   const held = heldBytes(sample);
@@ -133,9 +134,11 @@ export function senseMemory(
   const cache = learnCache(learned.cache, learned.samples, cacheGiven, policy, now);
   const state: MemoryState = { ...learned, cache };
   const proven = cache.proven?.bytes ?? 0;
-  let needBytes = sizeFor(room(lead, proven));
-  let aimBytes = sizeFor(room(farther, proven));
-  const isForCache = needBytes > toldBytes && sizeFor(room(lead, 0)) <= toldBytes;
+  const lessonBytes = state.oom.lesson?.bytes ?? 0;
+  let needBytes = Math.max(sizeFor(room(lead, proven)), lessonBytes);
+  let aimBytes = Math.max(sizeFor(room(farther, proven)), lessonBytes);
+  const others = Math.max(sizeFor(room(lead, 0)), lessonBytes);
+  const isForCache = needBytes > toldBytes && others <= toldBytes;
   let reason: MemoryNeed["reason"] = isForCache ? "cache" : "memory";
   const overflow = emergencyBytes(state, sample, policy, now);
   if (overflow !== null) {
@@ -154,8 +157,10 @@ export function senseMemory(
     kernelBytes: kernel,
     cacheBytes: Math.round(Math.max(proven, cache.keptBytes)),
     overflowBytes: overflow,
+    ...(lessonBytes > 0 && { lessonBytes }),
+    ...(sample.cgroup && { cgroupBytes: sample.cgroup.currentBytes }),
   };
-  const veto = overflow === null ? vetoOf(state, sample, policy, now) : "memory is running out";
+  const veto = overflow === null ? vetoOf(state, policy, now) : "memory is running out";
   return [
     state,
     { needBytes, aimBytes, keepBytes: Math.round(keepBytes), safeBytes, reason, veto, inputs },
@@ -184,26 +189,6 @@ export function kernelBytesNow(state: MemoryState, toldBytes: number): number | 
   return last === undefined ? null : kernelShare(state.kernel, last, toldBytes);
 }
 
-/** Why nothing may be taken at this moment, whatever the size; null when it may. */
-export function vetoOf(
-  state: MemoryState,
-  sample: MemorySample,
-  policy: MemoryPolicy,
-  now: MonoMs,
-): string | null {
-  if (now < state.oomKilledAt + policy.oomHoldMs) return "the OOM killer was at work";
-  const then = entryAgo(state.samples, now, CALM_WINDOW_MS);
-  if (then === null || then.at >= now) return null;
-  // A window that is not full yet counts as if the rest had been calm.
-  const pressure =
-    ((sample.somePressureMs ?? 0) - (then.value.somePressureMs ?? 0)) /
-    Math.max(now - then.at, CALM_WINDOW_MS);
-  if (pressure > policy.calmPressureShare) return "tasks waited for memory in the last 10 s";
-  const refaults =
-    (sample.counters?.refaultedAnonPages ?? 0) - (then.value.counters?.refaultedAnonPages ?? 0);
-  return refaults > 0 ? "memory is being swapped back in" : null;
-}
-
 /** True while dropped cache is being read back faster than the policy bears. */
 export function isCacheShort(state: MemoryState, policy: MemoryPolicy, now: MonoMs): boolean {
   return refaultBytesPerSec(state.samples, now) > policy.refaultBytesPerSec;
@@ -212,17 +197,17 @@ export function isCacheShort(state: MemoryState, policy: MemoryPolicy, now: Mono
 function learn(
   before: MemoryState,
   sample: MemorySample,
-  given: MemoryGiven,
+  { toldBytes }: MemoryGiven,
+  policy: MemoryPolicy,
   now: MonoMs,
 ): MemoryState {
-  const last = before.samples.at(-1)?.value;
-  const killed = (sample.counters?.oomKills ?? 0) > (last?.counters?.oomKills ?? Infinity);
+  const samples = addThinned(before.samples, sample, now, DENSITY);
   return {
-    samples: addThinned(before.samples, sample, now, DENSITY),
+    samples,
     ownTroughs: addPeak(before.ownTroughs, -ownBytes(sample), now, CALM_WINDOW_MS),
-    kernel: learnKernel(before.kernel, sample, given.toldBytes, now),
+    kernel: learnKernel(before.kernel, sample, toldBytes, now),
     cache: before.cache,
-    oomKilledAt: killed ? now : before.oomKilledAt,
+    oom: learnOom(before.oom, samples, toldBytes, policy, now),
   };
 }
 
