@@ -1,0 +1,1 @@
+export function writeInstaller(folder: string, monitorBundle: string): string;
