@@ -8,6 +8,7 @@ import { gzipSync } from "node:zlib";
 const REPOSITORY = join(import.meta.dirname, "..");
 const PARTS = [
   "deploy/guest/supervise-monitor",
+  "deploy/guest/claim-pages",
   "deploy/guest/selfscale-monitor.default",
   "deploy/systemd/selfscale-monitor.service",
 ];

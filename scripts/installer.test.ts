@@ -53,6 +53,7 @@ const INSTALLED = [
   UNIT,
   "etc/systemd/system/multi-user.target.wants/selfscale-monitor.service",
   "usr/local/bin/selfscale-monitor",
+  "usr/local/lib/selfscale/claim-pages",
   "usr/local/lib/selfscale/selfscale-monitor.cjs",
   "usr/local/lib/selfscale/supervise-monitor",
 ].sort();
@@ -65,6 +66,7 @@ describe.skipIf(process.getuid?.() !== 0)("into an image", () => {
         "node is /usr/bin/node, v20.19.2",
         "installed /usr/local/lib/selfscale/selfscale-monitor.cjs",
         "installed /usr/local/lib/selfscale/supervise-monitor",
+        "installed /usr/local/lib/selfscale/claim-pages",
         "installed /usr/local/bin/selfscale-monitor",
         "installed /etc/default/selfscale-monitor",
         "installed /etc/systemd/system/selfscale-monitor.service",
@@ -111,6 +113,7 @@ describe.skipIf(process.getuid?.() !== 0)("into an image", () => {
       UNIT,
       "usr/local/bin/selfscale-monitor",
       "usr/local/lib/selfscale/supervise-monitor",
+      "usr/local/lib/selfscale/claim-pages",
     ];
     for (const name of users) {
       expect(read(name)).toContain("/opt/node/bin/node ".trim());

@@ -93,7 +93,8 @@ if [ -n "$uninstall" ]; then
     say "stopped and disabled (was under systemd)"
   fi
   stop_supervisor
-  remove $wanted $unit $lib/selfscale-monitor.cjs $lib/supervise-monitor /usr/local/bin/selfscale-monitor
+  remove $wanted $unit $lib/selfscale-monitor.cjs $lib/supervise-monitor $lib/claim-pages \
+    /usr/local/bin/selfscale-monitor
   [ -z "$purge" ] || remove $settings $log
   rmdir "$root$lib" 2>/dev/null || true
   ! runs_systemd || systemctl daemon-reload
@@ -128,7 +129,7 @@ say "node is $node, $version"
 files=$(mktemp -d)
 trap 'rm -rf "$files"' EXIT
 sed '1,/^__FILES__$/d' "$0" | base64 -d | tar -xz -C "$files" || die "this file is not whole"
-for file in selfscale-monitor.service supervise-monitor; do
+for file in selfscale-monitor.service supervise-monitor claim-pages; do
   sed -i "s#/usr/bin/node#$node#" "$files/$file"
 done
 cat >"$files/command" <<END
@@ -138,6 +139,7 @@ END
 
 put 755 "$files/selfscale-monitor.cjs" $lib/selfscale-monitor.cjs
 put 755 "$files/supervise-monitor" $lib/supervise-monitor
+put 755 "$files/claim-pages" $lib/claim-pages
 put 755 "$files/command" /usr/local/bin/selfscale-monitor
 if [ -e "$root$settings" ]; then
   say "kept $settings"
