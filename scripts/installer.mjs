@@ -11,6 +11,7 @@ const PARTS = [
   "deploy/guest/claim-pages",
   "deploy/guest/selfscale-monitor.default",
   "deploy/systemd/selfscale-monitor.service",
+  "deploy/systemd/selfscale-monitor-postgres.conf",
 ];
 /** The same bytes from the same files, whoever builds them and when. */
 const TAR = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];

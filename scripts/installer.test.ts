@@ -121,6 +121,19 @@ describe.skipIf(process.getuid?.() !== 0)("into an image", () => {
     }
   });
 
+  test("--postgres adds a drop-in, which stays until --uninstall", () => {
+    install();
+    expect(list()).toEqual(INSTALLED);
+    const { lines } = install("--postgres");
+    const dropIn = `${UNIT}.d/postgres.conf`;
+    expect(lines).toContain(say(`installed /${dropIn}`));
+    install();
+    expect(list()).toEqual([...INSTALLED, dropIn].sort());
+    expect(install("--uninstall", "--purge").lines).toContain(say(`removed /${dropIn}`));
+    expect(list()).toEqual([]);
+    expect(fs.existsSync(path.join(root, `${UNIT}.d`))).toBe(false);
+  });
+
   test("without systemd it says what must be started at boot", () => {
     fs.rmSync(path.join(root, "usr/lib/systemd"), { recursive: true });
     const { status, lines } = install();

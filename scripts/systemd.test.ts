@@ -84,6 +84,18 @@ test.for<[setting: string, agent: string, monitor: string]>([
   expect(UNITS.map((unit) => settingsOf(read(unit)).get(setting))).toEqual([[agent], [monitor]]);
 });
 
+test("the drop-in for PostgreSQL adds three capabilities and one folder, and nothing else is opened", () => {
+  const dropIn = fs.readFileSync(path.join(FOLDER, "selfscale-monitor-postgres.conf"), "utf8");
+  const added = settingsOf(dropIn);
+  expect([...added.keys()]).toEqual(["ExecStartPre", "ReadWritePaths", "CapabilityBoundingSet"]);
+  expect(added.get("CapabilityBoundingSet")).toEqual(["CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE"]);
+  expect(added.get("ReadWritePaths")).toEqual(["-/run/selfscale-postgres"]);
+  // As systemd reads both: one text after the other.
+  const both = `${read("selfscale-monitor.service")}\n${dropIn}`;
+  const { status, said } = analyze("both.service", both, "verify", "--recursive-errors=no");
+  expect([status, said]).toEqual([0, ""]);
+});
+
 test("the agent is nobody special, reloads on SIGHUP, and is given longer to stop than it takes", () => {
   const agent = settingsOf(read("selfscale-agent.service"));
   expect(agent.get("User")).toEqual(["selfscale"]);

@@ -10,6 +10,7 @@ already is left alone; said twice, it changes nothing.
 
   --root DIR     into this folder, an image's root, instead of into the running system; nothing is started
   --node PATH    the node to run it with, as seen from inside                            [/usr/bin/node]
+  --postgres     let it meet the SQL functions in files (systemd only: elsewhere it may)
   --no-start     do not start it
   --uninstall    stop it and remove all but its settings
   --purge        with --uninstall: its settings too
@@ -22,7 +23,7 @@ die() {
   exit 2
 }
 
-root="" node="" start=yes uninstall="" purge=""
+root="" node="" postgres="" start=yes uninstall="" purge=""
 while [ $# -gt 0 ]; do
   case $1 in
     --root | --node)
@@ -30,6 +31,7 @@ while [ $# -gt 0 ]; do
       if [ "$1" = --root ]; then root=${2%/}; else node=$2; fi
       shift
       ;;
+    --postgres) postgres=yes ;;
     --no-start) start="" ;;
     --uninstall) uninstall=yes ;;
     --purge) purge=yes ;;
@@ -44,6 +46,7 @@ done
 
 lib=/usr/local/lib/selfscale
 unit=/etc/systemd/system/selfscale-monitor.service
+drop_in=$unit.d/postgres.conf
 wanted=/etc/systemd/system/multi-user.target.wants/selfscale-monitor.service
 settings=/etc/default/selfscale-monitor
 log=/var/log/selfscale-monitor.log
@@ -93,10 +96,10 @@ if [ -n "$uninstall" ]; then
     say "stopped and disabled (was under systemd)"
   fi
   stop_supervisor
-  remove $wanted $unit $lib/selfscale-monitor.cjs $lib/supervise-monitor $lib/claim-pages \
+  remove $wanted $drop_in $unit $lib/selfscale-monitor.cjs $lib/supervise-monitor $lib/claim-pages \
     /usr/local/bin/selfscale-monitor
   [ -z "$purge" ] || remove $settings $log
-  rmdir "$root$lib" 2>/dev/null || true
+  rmdir "$root$lib" "$root$unit.d" 2>/dev/null || true
   ! runs_systemd || systemctl daemon-reload
   if [ -z "$root" ] && ! runs_systemd; then
     rm -rf /run/selfscale
@@ -150,6 +153,7 @@ systemd=""
 if [ -x "$root/lib/systemd/systemd" ] || [ -x "$root/usr/lib/systemd/systemd" ]; then
   systemd=yes
   put 644 "$files/selfscale-monitor.service" $unit
+  [ -z "$postgres" ] || put 644 "$files/selfscale-monitor-postgres.conf" $drop_in
   if [ ! -L "$root$wanted" ]; then
     mkdir -p "$root${wanted%/*}"
     ln -s $unit "$root$wanted"
