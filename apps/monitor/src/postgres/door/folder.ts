@@ -54,7 +54,8 @@ export class DoorFolder {
       throw new DoorFolderError(`${users}: the monitor must be root or the same`);
     }
     try {
-      fs.mkdirSync(root, { recursive: true, mode: 0o755 });
+      // Only where it is ours: PostgreSQL has to come through, whatever the umask.
+      if (fs.mkdirSync(root, { recursive: true }) !== undefined) fs.chmodSync(root, 0o755);
       makeOwned(folder, { uid, gid: owner.gid, mode: 0o750 });
       makeOwned(path.join(folder, "bell"), { ...owner, mode: 0o700 });
     } catch (error) {
@@ -170,6 +171,7 @@ export class DoorFolder {
     const draft = `${file}.new`;
     fs.rmSync(draft, { force: true });
     fs.writeFileSync(draft, asciiJson(value), { mode: 0o640, flag: "wx" });
+    fs.chmodSync(draft, 0o640); // the umask of a service is stricter, and PostgreSQL must read it
     if (process.getuid?.() === 0) fs.chownSync(draft, 0, this.#gid);
     fs.renameSync(draft, file);
   }

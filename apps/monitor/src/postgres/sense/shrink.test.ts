@@ -110,6 +110,7 @@ async function start(change: Partial<Config> = {}): Promise<Peer> {
     },
     anticipation: ANTICIPATION_DEFAULTS,
     fileCache: { ...FILE_CACHE_DEFAULTS, deadlineMs: 400 },
+    cgroup: null,
     logLevel: "error",
     policy: PRESETS.demo,
     cpuEveryMs: 50,
