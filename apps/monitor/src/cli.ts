@@ -1,5 +1,5 @@
 import os from "node:os";
-import { parseArgs } from "node:util";
+import { readArguments } from "./arguments.ts";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import { readReserve, type ReserveOptions } from "./commands/reserve-options.ts";
 import { readSql, type SqlOptions } from "./postgres/install/command.ts";
@@ -104,13 +104,8 @@ export function readCommand(args: readonly string[]): Command {
   const [first, ...others] = args;
   if (first === "sql") return readSql(others);
   if (first === "reserve") return reserveCommand(others);
-  let parsed;
-  try {
-    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
-  } catch (error) {
-    // node's own sentence names the option; its hint about "--" would only confuse here.
-    return mistake((error as Error).message.split(". ")[0] ?? "bad option");
-  }
+  const parsed = readArguments(args, OPTIONS);
+  if ("problem" in parsed) return mistake(parsed.problem);
   const { values, positionals } = parsed;
   if (values.help) return { kind: "print", text: HELP };
   if (values.version) return { kind: "print", text: `${VERSION}\n` };

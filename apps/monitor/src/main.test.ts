@@ -1,38 +1,22 @@
 // The real process, from the real bundle: exit codes, messages, signals, sockets.
-import { type ChildProcess, spawn } from "node:child_process";
 import { readRecordings } from "@selfscale/recording";
-import { build } from "esbuild";
 import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { VERSION } from "./cli.ts";
 import { type Status } from "./shell/status.ts";
 import { Peer } from "./testing/peer.ts";
+import { Program, type Started } from "./testing/program.ts";
 import { until } from "./testing/until.ts";
 
-let bundleDir = "";
-let bundle = "";
+const program = new Program();
 let dir = "";
-let running: Run[] = [];
+let running: Started[] = [];
 
-beforeAll(async () => {
-  bundleDir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-bundle-"));
-  bundle = path.join(bundleDir, "monitor.cjs");
-  await build({
-    entryPoints: [fileURLToPath(new URL("main.ts", import.meta.url))],
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs",
-    minify: true,
-    outfile: bundle,
-    logLevel: "error",
-  });
-});
-afterAll(() => fs.rmSync(bundleDir, { recursive: true }));
+beforeAll(() => program.build());
+afterAll(() => program.remove());
 
 beforeEach(() => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-main-"));
@@ -46,37 +30,17 @@ afterEach(async () => {
   fs.rmSync(dir, { recursive: true });
 });
 
-/** A started monitor process and all that it said. */
-class Run {
-  readonly child: ChildProcess;
-  out = "";
-  err = "";
-  #exit: number | string | null = null;
-
-  constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [bundle, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    this.child.stdout?.on("data", (data: Buffer) => (this.out += data.toString()));
-    this.child.stderr?.on("data", (data: Buffer) => (this.err += data.toString()));
-    this.child.on("close", (code, signal) => (this.#exit = code ?? signal ?? "unknown"));
-    running.push(this);
-  }
-
-  exited(): Promise<number | string> {
-    return until("the process ended", () => this.#exit, 20_000);
-  }
-
-  /** Log lines, parsed. */
-  lines(): Record<string, unknown>[] {
-    const whole = this.err.split("\n").slice(0, -1);
-    return whole.map((line) => JSON.parse(line) as Record<string, unknown>);
-  }
+function start(...args: readonly string[]): Started {
+  const run = program.start(...args);
+  running.push(run);
+  return run;
 }
 
 const socketPath = () => path.join(dir, "run", "monitor.sock");
 
 async function startMonitor(...more: string[]) {
   const ports = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
-  const run = new Run([...ports, "--status", socketPath(), ...more]);
+  const run = start(...ports, "--status", socketPath(), ...more);
   const started = await until(
     "it started",
     () => run.lines().find((line) => line.msg === "started") ?? null,
@@ -112,7 +76,7 @@ describe("runs", () => {
     const { run, port } = await startMonitor("--config", config);
     const peer = await Peer.shake(port, '{"min":1,"max":1}\n');
     await peer.frame(0);
-    const second = new Run(["--record", talk, "--status", `${socketPath()}2`]);
+    const second = start("--record", talk, "--status", `${socketPath()}2`);
     expect(await second.exited()).toBe(2);
     const pid = run.child.pid ?? 0;
     expect(second.err).toContain(
@@ -136,7 +100,7 @@ describe("runs", () => {
     expect(await peer.frame(0)).toBe('{"version":1}');
     peer.ws.send('{"content":{},"type":"HealthCheck","id":2}\n');
     expect(await peer.frame(1)).toBe('{"type":"HealthCheck","id":2}');
-    const json = new Run(["status", "--json", "--status", socketPath()]);
+    const json = start("status", "--json", "--status", socketPath());
     expect(await json.exited()).toBe(0);
     const status = JSON.parse(json.out) as Status;
     expect(status).toMatchObject({
@@ -144,7 +108,7 @@ describe("runs", () => {
       protocolMax: 1,
       monitor: { link: { version: 1 } },
     });
-    const text = new Run(["status", "--status", socketPath()]);
+    const text = start("status", "--status", socketPath());
     expect(await text.exited()).toBe(0);
     for (const word of ["desired", "permit", "requested", "actual", "reserve", "tReact", "rMax"]) {
       expect(text.out).toContain(word);
@@ -173,14 +137,14 @@ describe("runs", () => {
 
 describe("warnings", () => {
   test("listening everywhere without a token is said once", async () => {
-    const run = new Run([
+    const run = start(
       "--listen",
       "0.0.0.0:0",
       "--metrics-listen",
       "127.0.0.1:0",
       "--status",
       socketPath(),
-    ]);
+    );
     await until("it started", () => (run.err.includes('"started"') ? true : null), 20_000);
     expect(run.err.split("without a token")).toHaveLength(2);
   });
@@ -212,7 +176,7 @@ describe("refuses", () => {
         "command line: tls.cert: \"/nowhere/vm.crt\" is not accepted: expected a PEM file with the monitor's certificate (ENOENT: no such file or directory, open '/nowhere/vm.crt')",
     },
   ])("$name with exit code 2 and one line", async ({ args, problem }) => {
-    const run = new Run(args);
+    const run = start(...args);
     expect(await run.exited()).toBe(2);
     expect(run.err).toBe(`selfscale-monitor: ${problem}\n`);
     expect(run.out).toBe("");
@@ -221,7 +185,7 @@ describe("refuses", () => {
   test("a bad file, naming its line", async () => {
     const file = path.join(dir, "monitor.yaml");
     fs.writeFileSync(file, "preset: demo\nmemory:\n  reserveMinByte: 1Gi\n");
-    const run = new Run(["--config", file]);
+    const run = start("--config", file);
     expect(await run.exited()).toBe(2);
     expect(run.err).toBe(`selfscale-monitor: ${file}:3: memory.reserveMinByte: unknown key\n`);
   });
@@ -229,14 +193,14 @@ describe("refuses", () => {
   test("a port in use with exit code 1", async () => {
     const { port } = await startMonitor();
     const other = path.join(dir, "other.sock");
-    const run = new Run([
+    const run = start(
       "--listen",
       `127.0.0.1:${port}`,
       "--metrics-listen",
       "127.0.0.1:0",
       "--status",
       other,
-    ]);
+    );
     expect(await run.exited()).toBe(1);
     expect(run.err).toContain("EADDRINUSE");
     expect(fs.existsSync(other)).toBe(false);
@@ -244,32 +208,32 @@ describe("refuses", () => {
 
   test("a second monitor on the same socket with exit code 1, and the first goes on", async () => {
     await startMonitor();
-    const run = new Run([
+    const run = start(
       "--listen",
       "127.0.0.1:0",
       "--metrics-listen",
       "127.0.0.1:0",
       "--status",
       socketPath(),
-    ]);
+    );
     expect(await run.exited()).toBe(1);
     expect(run.err).toContain("another process answers on");
-    const status = new Run(["status", "--json", "--status", socketPath()]);
+    const status = start("status", "--json", "--status", socketPath());
     expect(await status.exited()).toBe(0);
   });
 
   test("status without a monitor, exit code 1", async () => {
-    const run = new Run(["status", "--status", path.join(dir, "absent.sock")]);
+    const run = start("status", "--status", path.join(dir, "absent.sock"));
     expect(await run.exited()).toBe(1);
     expect(run.err).toContain("ENOENT");
   });
 });
 
 test("--help and --version", async () => {
-  const version = new Run(["--version"]);
+  const version = start("--version");
   expect(await version.exited()).toBe(0);
   expect(version.out).toBe(`${VERSION}\n`);
-  const help = new Run(["--help"]);
+  const help = start("--help");
   expect(await help.exited()).toBe(0);
   expect(help.out).toContain("Usage:");
 });

@@ -1,5 +1,5 @@
 // The whole monitor in this process, on a pretended machine, spoken to by real websockets.
-import { ANTICIPATION_DEFAULTS, FILE_CACHE_DEFAULTS, PRESETS } from "@selfscale/core";
+import { PRESETS } from "@selfscale/core";
 import { decodeFromMonitor } from "@selfscale/protocol";
 import { readRecordings } from "@selfscale/recording";
 import fs from "node:fs";
@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Config } from "./config/load.ts";
 import { Monitor } from "./monitor.ts";
 import { formatStatus } from "./shell/status.ts";
+import { configFor } from "./testing/config.ts";
 import { blocksBytes, FakeMachine } from "./testing/machine.ts";
 import { Peer } from "./testing/peer.ts";
 import { until } from "./testing/until.ts";
@@ -32,31 +33,7 @@ afterEach(async () => {
 });
 
 async function start(change: Partial<Config> = {}, timers: Record<string, number> = {}) {
-  const config: Config = {
-    listen: { address: "127.0.0.1", port: 0 },
-    metricsListen: { address: "127.0.0.1", port: 0 },
-    status: path.join(machine.dir, "run", "monitor.sock"),
-    statusGroup: null,
-    preset: "demo",
-    protocolMax: 2,
-    probeScaleRequest: false,
-    token: null,
-    tls: null,
-    requireAuth: false,
-    shadow: null,
-    record: null,
-    recordSamplesEveryMs: null,
-    postgres: null,
-    anticipation: ANTICIPATION_DEFAULTS,
-    fileCache: FILE_CACHE_DEFAULTS,
-    cgroup: null,
-    logLevel: "info",
-    policy: PRESETS.demo,
-    cpuEveryMs: 50,
-    memoryEveryMs: 20,
-    pageInMaxBytesPerSec: 100 * MIB,
-    ...change,
-  };
+  const config = configFor(machine, change);
   const stream = { write: (line: string) => void logged.push(line) };
   monitor = new Monitor(config, {
     roots: machine.roots,

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { optionProblem } from "../arguments.ts";
 import { DEFAULT_WAIT_MS } from "../local-api/wish.ts";
 import {
   BYTES_EXPECTED,
@@ -63,8 +64,7 @@ export function readReserve(
     };
     return { ok: true, options };
   } catch (error) {
-    // parseArgs throws TypeErrors whose first sentence names the option.
-    return { ok: false, problem: (error as Error).message.split(". ")[0] ?? "bad option" };
+    return { ok: false, problem: optionProblem(error) };
   }
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { until } from "./until.ts";
 
-/** The monitor's program, bundled as it is released, in a folder of its own. */
+/** The monitor's program in one file, as it is released, in a folder of its own. */
 export class Program {
   readonly dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-program-"));
   readonly #file = path.join(this.dir, "monitor.cjs");
@@ -49,5 +49,11 @@ export class Started {
   /** Its exit code, or the signal that ended it. */
   exited(): Promise<number | string> {
     return until("the process ended", () => this.#exit, 20_000);
+  }
+
+  /** Log lines, parsed. */
+  lines(): Record<string, unknown>[] {
+    const whole = this.err.split("\n").slice(0, -1);
+    return whole.map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 }

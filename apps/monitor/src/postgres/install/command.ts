@@ -1,5 +1,5 @@
 // The arguments of `selfscale-monitor sql`.
-import { parseArgs } from "node:util";
+import { readArguments } from "../../arguments.ts";
 
 export const SQL_VERBS = ["install", "upgrade", "remove", "status"] as const;
 export type SqlVerb = (typeof SQL_VERBS)[number];
@@ -60,12 +60,8 @@ type Read =
 
 /** `args` without the word sql. Never throws. */
 export function readSql(args: readonly string[]): Read {
-  let parsed;
-  try {
-    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
-  } catch (error) {
-    return mistake((error as Error).message.split(". ")[0] ?? "bad option");
-  }
+  const parsed = readArguments(args, OPTIONS);
+  if ("problem" in parsed) return mistake(parsed.problem);
   const { values, positionals } = parsed;
   if (values.help) return { kind: "print", text: SQL_HELP };
   const [word, ...rest] = positionals;

@@ -1,12 +1,13 @@
 // A DownscaleRequest to the whole monitor, with a real PostgreSQL behind a wire that can be held: the answer comes in time,
 // whatever PostgreSQL does.
-import { ANTICIPATION_DEFAULTS, FILE_CACHE_DEFAULTS, PRESETS } from "@selfscale/core";
+import { FILE_CACHE_DEFAULTS } from "@selfscale/core";
 import net from "node:net";
 import path from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Config } from "../../config/load.ts";
 import { Monitor } from "../../monitor.ts";
+import { configFor } from "../../testing/config.ts";
 import { FakeMachine } from "../../testing/machine.ts";
 import { Peer } from "../../testing/peer.ts";
 import { PostgresServer } from "../../testing/postgres-server.ts";
@@ -90,34 +91,14 @@ afterEach(async () => {
 });
 
 async function start(change: Partial<Config> = {}): Promise<Peer> {
-  const config: Config = {
-    listen: { address: "127.0.0.1", port: 0 },
-    metricsListen: { address: "127.0.0.1", port: 0 },
-    status: path.join(machine.dir, "run", "monitor.sock"),
-    statusGroup: null,
-    preset: "demo",
-    protocolMax: 2,
-    probeScaleRequest: false,
-    token: null,
-    tls: null,
-    requireAuth: false,
-    shadow: null,
-    record: null,
-    recordSamplesEveryMs: null,
+  const config = configFor(machine, {
     postgres: {
       ...{ host: "127.0.0.1", port: wire.port, user: "postgres", passwordFile: null },
       ...{ database: "postgres", queryTimeoutMs: 2_000, folder: path.join(machine.dir, "door") },
     },
-    anticipation: ANTICIPATION_DEFAULTS,
     fileCache: { ...FILE_CACHE_DEFAULTS, deadlineMs: 400 },
-    cgroup: null,
-    logLevel: "error",
-    policy: PRESETS.demo,
-    cpuEveryMs: 50,
-    memoryEveryMs: 20,
-    pageInMaxBytesPerSec: 100 * MIB,
     ...change,
-  };
+  });
   const ground = { roots: machine.roots, log: pino({ level: "silent" }), onCrash: () => crashes++ };
   monitor = new Monitor(config, ground);
   const { port } = await monitor.start();
