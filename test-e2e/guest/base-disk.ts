@@ -38,7 +38,7 @@ const MKFS = [
   "-m",
   "0",
 ];
-const DISK_SIZE = "1024M";
+const DISK_SIZE = "3072M";
 
 /** The disk's file. */
 export async function ensureBaseDisk(): Promise<string> {
