@@ -9,7 +9,10 @@ import { measureNativeMonitor, measureStack } from "./footprint.ts";
 import { measureFrames } from "./frames.ts";
 import { measureLatency } from "./latency.ts";
 import { loadLine, machineLines } from "./machine.ts";
+import { measurePostgresCosts } from "./postgres-costs.ts";
 import { measureReplay } from "./replay.ts";
+import { measureDoors } from "./reserve-doors.ts";
+import { measureGuestReserves } from "./reserve-in-guest.ts";
 import { sectionLines, type Section } from "./table.ts";
 import { measureWorlds } from "./worlds.ts";
 
@@ -23,11 +26,15 @@ const FULL = {
   ...{ codecRuns: 9, codecPairs: 200_000, replays: 5, worlds: 1_000 },
   ...{ floodMs: 15_000, cycles: 8, visitMs: 10_000, fleetWarmUpMs: 30_000, fleetMs: 60_000 },
   ...{ warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 },
+  ...{ reserves: 250, commands: 20, guestReserves: 100, plugs: 8 },
+  ...{ watchWarmUpMs: 60_000, watchIdleMs: 60_000, pairs: 24, pgbenchSec: 4 },
 };
 const QUICK = {
   ...{ codecRuns: 3, codecPairs: 100_000, replays: 2, worlds: 100 },
   ...{ floodMs: 5_000, cycles: 3, visitMs: 3_000, fleetWarmUpMs: 10_000, fleetMs: 20_000 },
   ...{ warmUpMs: 20_000, idleMs: 10_000, ramps: 1, busyRamps: 1, runs: 1 },
+  ...{ reserves: 40, commands: 5, guestReserves: 20, plugs: 2 },
+  ...{ watchWarmUpMs: 10_000, watchIdleMs: 10_000, pairs: 6, pgbenchSec: 1 },
 };
 /** Whatever hangs, it ends. */
 const DEADLINE_MS = 40 * 60_000;
@@ -58,6 +65,9 @@ async function main(): Promise<number> {
     { name: "footprint", measure: () => measureNativeMonitor(size) },
     { name: "footprint", measure: () => measureStack(size) },
     { name: "latency", measure: () => measureLatency(size) },
+    { name: "postgres", measure: () => measureDoors(size) },
+    { name: "postgres", measure: () => measurePostgresCosts(size) },
+    { name: "postgres", measure: () => measureGuestReserves(size) },
     { name: "allocators", measure: () => measureAllocators(size.runs) },
   ];
   const chosen = parts.filter(({ name }) => values.only === undefined || name === values.only);

@@ -6,25 +6,28 @@ import { get } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MONITOR_BUNDLE } from "../harness/monitor-process.ts";
 import { until } from "../harness/until.ts";
 
-const MONITOR_BUNDLE = "dist/selfscale-monitor.cjs";
 /** Starts the monitor in the guest: what it costs depends on these settings of node and malloc. */
 const SERVICE = "test-e2e/guest/files/supervise-monitor";
 
-export type NativeMonitor = Readonly<{ pid: number; port: number }>;
+/** `socket`: its status, and its door for reservations. */
+export type NativeMonitor = Readonly<{ pid: number; port: number; socket: string }>;
 
-/** It runs for as long as `use` does. */
+/** It runs for as long as `use` does. `prefix`: words in front of its command line, which must keep the pid. */
 export async function withNativeMonitor<T>(
   more: readonly string[],
   use: (monitor: NativeMonitor) => Promise<T>,
+  prefix: readonly string[] = [],
 ): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), "selfscale-bench-"));
   const [port, metricsPort] = [await freePort(), await freePort()];
   const own = ["--listen", `127.0.0.1:${port}`, "--metrics-listen", `127.0.0.1:${metricsPort}`];
   const { flags, env } = serviceSettings();
-  const monitor = [...flags, MONITOR_BUNDLE, ...own, "--status", join(dir, "monitor.sock")];
-  const command = ["--pdeathsig", "KILL", process.execPath, ...monitor, ...more];
+  const socket = join(dir, "monitor.sock");
+  const monitor = [process.execPath, ...flags, MONITOR_BUNDLE, ...own, "--status", socket, ...more];
+  const command = ["--pdeathsig", "KILL", ...prefix, ...monitor];
   const child = spawn("setpriv", command, { stdio: "ignore", env: { ...process.env, ...env } });
   try {
     await until("the monitor serves its metrics", async () => {
@@ -33,7 +36,7 @@ export async function withNativeMonitor<T>(
     });
     const { pid } = child;
     if (pid === undefined) throw new Error("the monitor has no process");
-    return await use({ pid, port });
+    return await use({ pid, port, socket });
   } finally {
     child.kill("SIGKILL");
     await rm(dir, { recursive: true, force: true });

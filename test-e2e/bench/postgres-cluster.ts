@@ -1,21 +1,24 @@
 // A PostgreSQL of this machine's own, in a folder that goes away with it, and what its processes really hold in memory. Nothing
 // of it is a test: the bench looks at it, and people compare.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 
 const BIN = "/usr/lib/postgresql/15/bin";
 const SUPERUSER = "postgres";
-const PORT = 5_432; // of the socket's name only: nothing listens on TCP
+/** Of the socket's name only: nothing listens on TCP. */
+export const PORT = 5_432;
 const START_TRIES = 100;
 const PAUSE_MS = 100;
 const DYNAMIC_SHARED = /\/dev\/shm\/PostgreSQL\.\d+/g;
 
 export class PostgresCluster {
-  readonly dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-estimates-"));
+  readonly dir = fs.mkdtempSync(path.join(os.tmpdir(), "selfscale-postgres-"));
   readonly #who = runner();
+  readonly #log = path.join(this.dir, "server.log");
   readonly #server: ChildProcess;
 
   constructor(settings: readonly string[]) {
@@ -25,10 +28,11 @@ export class PostgresCluster {
     this.#execute("initdb", ["-D", data, ...options]);
     const given = [`unix_socket_directories=${this.dir}`, "listen_addresses=", `port=${PORT}`];
     const args = [...given, ...settings].flatMap((setting) => ["-c", setting]);
-    this.#server = spawn(path.join(BIN, "postgres"), ["-D", data, ...args], {
-      ...this.#who,
-      stdio: "ignore",
-    });
+    const log = fs.openSync(this.#log, "a");
+    // Killed by the kernel if we are; setpriv keeps the pid.
+    const server = ["--pdeathsig", "QUIT", path.join(BIN, "postgres"), "-D", data, ...args];
+    this.#server = spawn("setpriv", server, { ...this.#who, stdio: ["ignore", log, log] });
+    fs.closeSync(log);
   }
 
   /** Until it answers. */
@@ -47,6 +51,18 @@ export class PostgresCluster {
   /** Statements in a session of their own; what they print. */
   run(sql: string): string {
     return this.#execute("psql", [...this.#psql(), "-At", "-c", sql]);
+  }
+
+  /** What the server said since it was started. */
+  log(): string {
+    return fs.readFileSync(this.#log, "utf8");
+  }
+
+  /** A program of PostgreSQL's own, as its superuser and connected to this server; what it printed. */
+  async client(program: string, args: readonly string[]): Promise<string> {
+    const env = { ...process.env, PGHOST: this.dir, PGPORT: `${PORT}`, PGUSER: SUPERUSER };
+    const where = { ...this.#who, cwd: this.dir, env: { ...env, PGDATABASE: "postgres" } };
+    return (await promisify(execFile)(path.join(BIN, program), args, where)).stdout;
   }
 
   session(): PostgresSession {
