@@ -19,7 +19,7 @@ const GOAL = { p50Ms: 15, p99Ms: 60 };
 /** Until the monitor has looked a few times, and node has compiled what it runs all the time. */
 const SETTLE_MS = 5_000;
 /** The protocol lets a monitor ask for more once in 100 ms; nobody reserves as fast as that. */
-const PAUSE_MS = { least: 120, more: 200 };
+const PAUSE_MS = { least: 120, more: 150 };
 /** The golden ratio: pauses that keep no step with any timer of the monitor's. */
 const STEP = 0.618;
 
@@ -38,14 +38,14 @@ export async function measureDoors({ reserves, commands }: DoorOptions): Promise
     return {
       title: `reserve() natively, beyond the plug (${rig.version})`,
       figures: [
-        figure("SQL: SELECT … FROM selfscale.reserve(…)", sql, true),
+        figure("SQL: selfscale.reserve()", sql, true),
         figure("HTTP: POST /reservations", http, false),
-        figure("CLI: selfscale-monitor reserve … -- true", command, false),
+        figure("CLI: reserve … -- true", command, false),
       ],
       notes: [
         "each asks for more than there is: a ScaleRequest goes to an agent whose hypervisor grants at once; until the client has the answer",
         "the machine that the monitor sees is pretended, and grows by 128 MiB; monitor, PostgreSQL, psql and websocket are real",
-        "the CLI's time is the whole command's, with the start of its node and the end of the reservation",
+        "the CLI is `selfscale-monitor reserve`; its time is the whole command's, with the start of its node and the end of the reservation",
       ],
     };
   });

@@ -1,7 +1,7 @@
 // reserve() in a real VM: what it takes when the memory is there, and when a gibibyte has to be plugged first. Timed by psql in the
 // guest, as the session that waits sees it.
-import { GuestPostgres, PG_ENV } from "../harness/guest-postgres.ts";
 import { type LogLine } from "../harness/agent-process.ts";
+import { GuestPostgres, PG_ENV } from "../harness/guest-postgres.ts";
 import { type Stack } from "../harness/stack.ts";
 import { MIB } from "../harness/truth.ts";
 import { until } from "../harness/until.ts";
@@ -23,6 +23,8 @@ const PATIENCE = { timeoutMs: 240_000 };
 const COLD = 1;
 const SMALL = "SELECT granted FROM selfscale.reserve('1MB')";
 const LARGE = "SELECT granted FROM selfscale.reserve('1GB', wait => '30 s')";
+/** What the guest's kernel hands out by then, in MiB. */
+const TOTAL = `SELECT substring(pg_read_file('/proc/meminfo') FROM 'MemTotal: +(\\d+)')::bigint / 1024`;
 
 export type GuestReserveOptions = Readonly<{ guestReserves: number; plugs: number }>;
 
@@ -93,11 +95,14 @@ async function plugs(stack: Stack, count: number): Promise<readonly Plug[]> {
 
 async function warmReserve(stack: Stack): Promise<number> {
   const warmUp = `${SMALL};\nSELECT selfscale.release(), pg_sleep(0.5);\n`;
-  const timed = `\\timing on\n${LARGE};\n\\timing off\nSELECT selfscale.release();\n`;
+  const timed = `\\timing on\n${LARGE};\n\\timing off\n${TOTAL};\nSELECT selfscale.release();\n`;
   const psql = `${PG_ENV} psql -XAtq -v ON_ERROR_STOP=1 -f - <<'END'\n${warmUp}${timed}END`;
   const { code, stdout, stderr } = await stack.guest.exec(psql, PATIENCE);
-  const ms = Number(/^t\nTime: ([\d.]+) ms/m.exec(stdout)?.[1]);
-  if (code !== 0 || !(ms > 0)) throw new Error(`1 GiB was not granted: ${stderr}`);
+  const [, ms = NaN, totalMib = 0] = (/^t\nTime: ([\d.]+) ms\n(\d+)/m.exec(stdout) ?? []).map(
+    Number,
+  );
+  if (code !== 0 || Number.isNaN(ms)) throw new Error(`1 GiB was not granted: ${stderr}`);
+  if (totalMib * MIB < PLUGGED_BYTES) throw new Error(`granted, but there are ${totalMib} MiB`);
   return ms;
 }
 
