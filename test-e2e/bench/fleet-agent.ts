@@ -1,11 +1,10 @@
 // The real agent over a simulated fleet: its bundle on one core, the peers and the hostile monitor on another.
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { stringify } from "yaml";
 import { AGENT_BUNDLE } from "../harness/agent-process.ts";
 import { makeRunDir } from "../harness/cleanup.ts";
@@ -14,6 +13,7 @@ import { BASE_BYTES, DEVICE_BYTES } from "./fleet-qemu.ts";
 import { type PeersOrder } from "./fleet-peers.ts";
 import { type FlooderOrder } from "./frame-flooder.ts";
 import { HelperProcess } from "./helper-process.ts";
+import { pin } from "./pin.ts";
 
 const DEPLOY = join(import.meta.dirname, "../../deploy/systemd");
 const AGENT_CORE = 0;
@@ -39,7 +39,7 @@ export async function withFleet<T>(
   const flooder = HelperProcess.start("frame-flooder.ts");
   let agent: ChildProcess | null = null;
   try {
-    for (const { pid } of [peers, flooder]) await pin(pid, PEERS_CORE);
+    for (const { pid } of [peers, flooder]) pin(pid, PEERS_CORE);
     const monitors = await peers.ask<{ port: number }>({ kind: "listen", count, folder });
     const hostile = await flooder.ask<{ port: number }>({ kind: "listen" });
     const file = join(folder, "agent.yaml");
@@ -84,10 +84,6 @@ async function endAgent(agent: ChildProcess): Promise<void> {
   const ended = once(agent, "exit");
   agent.kill("SIGKILL"); // no measurement is about its end
   await ended;
-}
-
-async function pin(pid: number, core: number): Promise<void> {
-  await promisify(execFile)("taskset", ["-a", "-c", "-p", `${core}`, `${pid}`]);
 }
 
 /** A node that is never full: what is measured is the agent, not the waiting for room. */

@@ -26,8 +26,8 @@ const FULL = {
   ...{ codecRuns: 9, codecPairs: 200_000, replays: 5, worlds: 1_000 },
   ...{ floodMs: 15_000, cycles: 8, visitMs: 10_000, fleetWarmUpMs: 30_000, fleetMs: 60_000 },
   ...{ warmUpMs: 120_000, idleMs: 60_000, ramps: 17, busyRamps: 8, runs: 10 },
-  ...{ reserves: 200, commands: 20, guestReserves: 100, plugs: 8 },
-  ...{ watchWarmUpMs: 60_000, watchIdleMs: 60_000, pairs: 24, pgbenchSec: 4 },
+  ...{ reserves: 200, commands: 20, guestReserves: 100, plugs: 6 },
+  ...{ watchWarmUpMs: 120_000, watchIdleMs: 60_000, pairs: 24, pgbenchSec: 3 },
 };
 const QUICK = {
   ...{ codecRuns: 3, codecPairs: 100_000, replays: 2, worlds: 100 },

@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { pin } from "./pin.ts";
 
 const BIN = "/usr/lib/postgresql/15/bin";
 const SUPERUSER = "postgres";
@@ -58,11 +59,23 @@ export class PostgresCluster {
     return fs.readFileSync(this.#log, "utf8");
   }
 
+  /** All its processes, those to come included, share this core. */
+  pin(core: number): void {
+    for (const pid of [this.#server.pid ?? 0, ...this.#children()]) pin(pid, core);
+  }
+
   /** A program of PostgreSQL's own, as its superuser and connected to this server; what it printed. */
-  async client(program: string, args: readonly string[]): Promise<string> {
+  async client(
+    program: string,
+    args: readonly string[],
+    core: number | null = null,
+  ): Promise<string> {
     const env = { ...process.env, PGHOST: this.dir, PGPORT: `${PORT}`, PGUSER: SUPERUSER };
     const where = { ...this.#who, cwd: this.dir, env: { ...env, PGDATABASE: "postgres" } };
-    return (await promisify(execFile)(path.join(BIN, program), args, where)).stdout;
+    const command = [path.join(BIN, program), ...args];
+    const pinned = core === null ? [] : ["taskset", "-c", `${core}`];
+    const [first = "", ...rest] = [...pinned, ...command];
+    return (await promisify(execFile)(first, rest, where)).stdout;
   }
 
   session(): PostgresSession {
@@ -79,12 +92,9 @@ export class PostgresCluster {
    * that they made for one another included. What the server made when it started, shared_buffers first of all, is not in it.
    */
   heldBytes(): number {
-    const server = this.#server.pid ?? 0;
-    const task = `/proc/${server}/task/${server}/children`;
-    const pids = fs.readFileSync(task, "utf8").trim().split(" ");
     const segments = new Set<string>();
     let bytes = 0;
-    for (const pid of pids) {
+    for (const pid of this.#children()) {
       try {
         bytes += kib(`/proc/${pid}/smaps_rollup`, "Pss_Anon") * 1024;
         bytes += kib(`/proc/${pid}/status`, "VmPTE") * 1024;
@@ -105,6 +115,12 @@ export class PostgresCluster {
     this.#server.kill("SIGQUIT");
     await ended;
     fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #children(): readonly number[] {
+    const server = this.#server.pid ?? 0;
+    const pids = fs.readFileSync(`/proc/${server}/task/${server}/children`, "utf8");
+    return pids.trim().split(" ").map(Number);
   }
 
   #psql(): string[] {
