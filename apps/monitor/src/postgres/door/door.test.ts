@@ -355,6 +355,50 @@ describe("what is not granted", () => {
   });
 });
 
+describe("how many one role has already: what the monitor's last word lists counts", () => {
+  /** A word that no monitor replaces, of one who has 48; the answer to one more is that nobody answers, or that it is too many. */
+  async function askOneMore(rows: object): Promise<string | undefined> {
+    await rig.kill();
+    const state = JSON.parse(fs.readFileSync(rig.stateFile, "utf8")) as object;
+    const reservations = NONCES.map((nonce) => ({ id: `sql-${nonce}`, nonce, ...rows }));
+    const word = { ...state, reservations, writtenAtMs: Date.now() };
+    fs.writeFileSync(rig.stateFile, JSON.stringify(word));
+    return (await refusal(app, "SELECT selfscale.reserve('1MB', wait => '0 s')")).code;
+  }
+  const NONCES = Array.from({ length: 48 }, (_, index) => 1_001 + 2 * index);
+  const UNANSWERED = "53000";
+  const TOO_MANY = "53400";
+
+  test.for([
+    { name: "a session that has ended: not", rows: { owner: "app", scope: "session" } },
+    { name: "a transaction that has ended: not", rows: { owner: "app", scope: "transaction" } },
+    { name: "somebody else's: not", rows: { owner: "other", scope: "hold" } },
+  ])("$name", async ({ rows }) => {
+    expect(await askOneMore(rows)).toBe(UNANSWERED);
+  });
+
+  test("those that need no session: they do", async () => {
+    expect(await askOneMore({ owner: "app", scope: "hold" })).toBe(TOO_MANY);
+  });
+
+  test.for([LOCK_CLASS, LOCK_CLASS + 1])(
+    "a session that holds its lock, of class %i: it does",
+    async (lockClass) => {
+      const holder = await session("app");
+      const locks = `SELECT pg_advisory_lock($1, nonce) FROM unnest($2::int[]) AS nonce`;
+      await holder.query(locks, [lockClass, NONCES]);
+      expect(await askOneMore({ owner: "app", scope: "session" })).toBe(TOO_MANY);
+    },
+  );
+
+  test("a lock of another kind is none of ours", async () => {
+    const holder = await session("app");
+    const locks = `SELECT pg_advisory_lock($1, nonce) FROM unnest($2::int[]) AS nonce`;
+    await holder.query(locks, [LOCK_CLASS + 2, NONCES]);
+    expect(await askOneMore({ owner: "app", scope: "session" })).toBe(UNANSWERED);
+  });
+});
+
 describe("a stranger", () => {
   test.for([
     "SELECT selfscale.reserve('1GB')",
