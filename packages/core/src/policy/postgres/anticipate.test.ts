@@ -88,7 +88,7 @@ test.for([
   { off: "indexBuilds", id: "build:7:7" },
   { off: "vacuums", id: "vacuum:8:8" },
   { off: "sessions", id: "query:9:9" },
-  { off: "connections", id: "connections" },
+  { off: "connections", id: "connections:11000" },
 ] as const)("$off can be switched off alone", ({ off, id }) => {
   const busy = { queries: [query(9)], vacuums: [vacuum(8)], builds: [build(7)], connections: 60 };
   const moments = [activity(), activity(busy, { ...BIG, maxConnections: 1000 })];
@@ -233,11 +233,11 @@ describe("connections", () => {
     activity({ connections }, { maxConnections: max });
 
   test("a rush: as many as came may come again", () => {
-    expect(play([with_(10), with_(60)])).toEqual([[], ["connections 213"]]);
+    expect(play([with_(10), with_(60)])).toEqual([[], ["connections:11000 213"]]);
   });
 
   test("no more than max_connections", () => {
-    expect(play([with_(10, 70), with_(60, 70)])).toEqual([[], ["connections 43"]]);
+    expect(play([with_(10, 70), with_(60, 70)])).toEqual([[], ["connections:11000 43"]]);
   });
 
   test("a few more are no rush; many that stay neither", () => {
@@ -255,11 +255,21 @@ describe("connections", () => {
     const moments = [with_(10), with_(60), with_(60), with_(60), with_(60), with_(120)];
     expect(play(moments, { policy })).toEqual([
       [],
-      ["connections 213"],
+      ["connections:11000 213"],
       [],
-      ["connections over"],
+      ["connections:11000 over"],
       [],
-      ["connections 255"],
+      ["connections:15000 255"],
+    ]);
+  });
+
+  test("one that goes on when its hold is over is another reservation, and no id is used twice", () => {
+    const policy = { sessionHoldMs: 1_000 };
+    expect(play([with_(10), with_(60), with_(60), with_(60)], { policy })).toEqual([
+      [],
+      ["connections:11000 213"],
+      ["connections:12000 213", "connections:11000 over"],
+      ["connections:13000 213", "connections:12000 over"],
     ]);
   });
 });

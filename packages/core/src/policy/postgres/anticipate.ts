@@ -60,13 +60,13 @@ export function stepAnticipation(
     builds(activity, policy),
     vacuums(activity, policy),
     queries(activity, policy),
-    rush(counts, activity, policy),
+    rush({ ...before, counts }, activity, policy, now),
   ];
   const expected = kinds.flatMap((kind) => worthwhile(kind, policy));
   const isGoing = new Set(kinds.flat().map(({ id }) => id));
   // A rush of connections is over when its hold is: nobody ends it.
   const isOver = (id: string, holdUntil: MonoMs) =>
-    !isGoing.has(id) && (id !== RUSH_ID || now >= holdUntil);
+    isRush(id) ? now >= holdUntil : !isGoing.has(id);
   const kept = before.asked.filter(({ id, holdUntil }) => !isOver(id, holdUntil));
   const release = before.asked.filter(({ id, holdUntil }) => isOver(id, holdUntil));
   const ask = fitting(expected, kept, given, now);
@@ -77,7 +77,12 @@ export function stepAnticipation(
   return { state: { asked, counts }, ask, release: release.map(({ id }) => id) };
 }
 
-const RUSH_ID = "connections";
+/** With the moment that it was seen first: a later one is another reservation, and no id is used twice. */
+const RUSH = "connections:";
+
+function isRush(id: string): boolean {
+  return id.startsWith(RUSH);
+}
 
 /** What is new, as far as the bound has room; what does not fit whole gets the rest of it. */
 function fitting(
@@ -146,9 +151,10 @@ function queries(activity: PostgresActivity, policy: AnticipationPolicy): Expect
 
 /** As many connections as came in the last while may come again, up to max_connections. */
 function rush(
-  counts: AnticipationState["counts"],
+  { asked, counts }: AnticipationState,
   activity: PostgresActivity,
   policy: AnticipationPolicy,
+  now: MonoMs,
 ): Expected[] {
   if (!policy.connections) return [];
   const fewest = Math.min(...counts.map(({ connections }) => connections));
@@ -160,7 +166,9 @@ function rush(
   const memBytes = coming * connectionBytes(server, policy);
   const reason = `${came} connections in ${policy.connectionsWindowMs / 1000} s`;
   const holdMs = policy.sessionHoldMs;
-  return [{ id: RUSH_ID, owner: "clients", reason, memBytes, holdMs }];
+  const going = asked.find(({ id, holdUntil }) => isRush(id) && now < holdUntil);
+  const id = going?.id ?? `${RUSH}${Math.round(now)}`;
+  return [{ id, owner: "clients", reason, memBytes, holdMs }];
 }
 
 /** All of a kind, or nothing: many small ones are as much as a large one. */
