@@ -1,4 +1,5 @@
-// A real PostgreSQL for tests: in a folder of its own, on a free loopback port and a unix socket, ended by its pid.
+// A real PostgreSQL for tests: in a folder of its own, on a free loopback port and a unix socket, ended by its pid, and by itself
+// when the process that started it is killed.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
@@ -11,6 +12,24 @@ import { until } from "./until.ts";
 const BIN_FOLDERS = ["/usr/lib/postgresql/15/bin", "/usr/local/pgsql/bin", "/usr/bin"];
 const SUPERUSER = "postgres";
 const START_MS = 30_000;
+
+/**
+ * Becomes the server, and leaves a process behind, which is not the server's child, that hears when we are gone: the pipe at 3 ends without a word. Then both the
+ * server and its folder go, for a test that was killed can't clean up.
+ */
+const GUARDED = `
+folder=$1 && shift
+({
+  read -r word <&3 && exit
+  kill -QUIT $$
+  for turn in 1 2 3 4 5; do
+    sleep 0.5
+    rm -rf "$folder" && exit
+  done
+} >/dev/null 2>&1 &)
+exec 3<&-
+exec "$@"
+`;
 
 /** PostgreSQL refuses to run as root. */
 type Runner = Readonly<{ uid?: number; gid?: number }>;
@@ -98,11 +117,19 @@ export class PostgresServer {
   /** Starts it and does not wait. */
   launch(): void {
     const log = fs.openSync(path.join(this.dir, "server.log"), "a");
-    this.#process = spawn(path.join(this.#bin, "postgres"), ["-D", this.data], {
+    const server = [path.join(this.#bin, "postgres"), "-D", this.data];
+    const child = spawn("sh", ["-c", GUARDED, "sh", this.dir, ...server], {
       ...this.#runner,
-      stdio: ["ignore", log, log],
+      cwd: this.dir,
+      stdio: ["ignore", log, log, "pipe"],
     });
     fs.closeSync(log);
+    // It has ended: nobody is to be ended in its place.
+    const guard = child.stdio[3] as net.Socket;
+    guard.on("error", () => undefined);
+    guard.unref();
+    child.once("exit", () => guard.end("over\n"));
+    this.#process = child;
     process.once("exit", this.#atExit);
   }
 
