@@ -33,6 +33,11 @@ function program(name: string, text: string): void {
 }
 const node = (version: string, name = "usr/bin/node") => program(name, `echo ${version}`);
 
+function groups(): void {
+  fs.mkdirSync(path.join(root, "etc"));
+  fs.writeFileSync(path.join(root, "etc/group"), "root:x:0:\npostgres:x:119:anna\n");
+}
+
 function install(...args: readonly string[]) {
   const all = [installer, "--root", root, ...args];
   const { status, stdout, stderr } = spawnSync("sh", all, { encoding: "utf8" });
@@ -132,6 +137,30 @@ describe.skipIf(process.getuid?.() !== 0)("into an image", () => {
     expect(install("--uninstall", "--purge").lines).toContain(say(`removed /${dropIn}`));
     expect(list()).toEqual([]);
     expect(fs.existsSync(path.join(root, `${UNIT}.d`))).toBe(false);
+  });
+
+  test("--status-group makes the monitor a member of it, until --uninstall", () => {
+    groups();
+    const dropIn = `${UNIT}.d/status-group.conf`;
+    expect(install("--status-group", "postgres").lines).toContain(say(`installed /${dropIn}`));
+    expect(read(dropIn)).toBe("[Service]\nGroup=postgres\n");
+    install();
+    expect(list()).toEqual([...INSTALLED, dropIn].sort());
+    expect(install("--uninstall", "--purge").lines).toContain(say(`removed /${dropIn}`));
+    expect(list()).toEqual([]);
+  });
+
+  test.for([
+    { group: "nobody-has-it", problem: "there is no group nobody-has-it: make it first" },
+    { group: "post", problem: "there is no group post: make it first" },
+    { group: "a b", problem: "expected the name of a group" },
+    { group: "-v", problem: "expected the name of a group" },
+    { group: "x\nUser=root", problem: "expected the name of a group" },
+  ])("--status-group $group is refused before anything is touched", ({ group, problem }) => {
+    groups();
+    const { status, stderr } = install("--status-group", group);
+    expect([status, list()]).toEqual([2, []]);
+    expect(stderr).toContain(problem);
   });
 
   test("without systemd it says what must be started at boot", () => {

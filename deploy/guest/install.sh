@@ -11,6 +11,8 @@ already is left alone; said twice, it changes nothing.
   --root DIR     into this folder, an image's root, instead of into the running system; nothing is started
   --node PATH    the node to run it with, as seen from inside                            [/usr/bin/node]
   --postgres     let it meet the SQL functions in files (systemd only: elsewhere it may)
+  --status-group GROUP
+                 members of this group may use the status socket (systemd only, with statusGroup in the monitor's file)
   --no-start     do not start it
   --uninstall    stop it and remove all but its settings
   --purge        with --uninstall: its settings too
@@ -23,12 +25,16 @@ die() {
   exit 2
 }
 
-root="" node="" postgres="" start=yes uninstall="" purge=""
+root="" node="" postgres="" group="" start=yes uninstall="" purge=""
 while [ $# -gt 0 ]; do
   case $1 in
-    --root | --node)
+    --root | --node | --status-group)
       [ $# -ge 2 ] || die "$1 needs a value"
-      if [ "$1" = --root ]; then root=${2%/}; else node=$2; fi
+      case $1 in
+        --root) root=${2%/} ;;
+        --node) node=$2 ;;
+        *) group=$2 ;;
+      esac
       shift
       ;;
     --postgres) postgres=yes ;;
@@ -47,6 +53,7 @@ done
 lib=/usr/local/lib/selfscale
 unit=/etc/systemd/system/selfscale-monitor.service
 drop_in=$unit.d/postgres.conf
+group_drop_in=$unit.d/status-group.conf
 wanted=/etc/systemd/system/multi-user.target.wants/selfscale-monitor.service
 settings=/etc/default/selfscale-monitor
 log=/var/log/selfscale-monitor.log
@@ -96,7 +103,7 @@ if [ -n "$uninstall" ]; then
     say "stopped and disabled (was under systemd)"
   fi
   stop_supervisor
-  remove $wanted $drop_in $unit $lib/selfscale-monitor.cjs $lib/supervise-monitor $lib/claim-pages \
+  remove $wanted $drop_in $group_drop_in $unit $lib/selfscale-monitor.cjs $lib/supervise-monitor $lib/claim-pages \
     /usr/local/bin/selfscale-monitor
   [ -z "$purge" ] || remove $settings $log
   rmdir "$root$lib" "$root$unit.d" 2>/dev/null || true
@@ -128,6 +135,10 @@ if [ "$major" -lt 20 ] || { [ "$major" = 20 ] && [ "$minor" -lt 19 ]; }; then
   die "$root$node is $version, and 20.19 or later is needed; name another with --node"
 fi
 say "node is $node, $version"
+case $group in
+  *[!A-Za-z0-9_.-]* | -*) die "--status-group $group: expected the name of a group" ;;
+  ?*) cut -d : -f 1 "$root/etc/group" | grep -qxF "$group" || die "there is no group $group: make it first" ;;
+esac
 
 files=$(mktemp -d)
 trap 'rm -rf "$files"' EXIT
@@ -138,6 +149,11 @@ done
 cat >"$files/command" <<END
 #!/bin/sh
 exec $node $lib/selfscale-monitor.cjs "\$@"
+END
+# Its files are this group's then, so the monitor needs no right to give them away.
+cat >"$files/status-group.conf" <<END
+[Service]
+Group=$group
 END
 
 put 755 "$files/selfscale-monitor.cjs" $lib/selfscale-monitor.cjs
@@ -153,6 +169,7 @@ systemd=""
 if [ -x "$root/lib/systemd/systemd" ] || [ -x "$root/usr/lib/systemd/systemd" ]; then
   systemd=yes
   put 644 "$files/selfscale-monitor.service" $unit
+  [ -z "$group" ] || put 644 "$files/status-group.conf" $group_drop_in
   [ -z "$postgres" ] || put 644 "$files/selfscale-monitor-postgres.conf" $drop_in
   if [ ! -L "$root$wanted" ]; then
     mkdir -p "$root${wanted%/*}"

@@ -109,3 +109,48 @@ test("a group may be let in, by name or by number; nobody else is", async () => 
   }
   await expect(create("nobody-has-this-group").listen()).rejects.toThrow("there is no group");
 });
+
+test.for([
+  { mode: 0o700, then: 0o750, name: "ours alone is opened to that group" },
+  { mode: 0o711, then: 0o711, name: "that others see is left as it is" },
+])("a folder that was there before and $name", async ({ mode, then }) => {
+  const folder = path.dirname(socket);
+  fs.mkdirSync(folder, { recursive: true });
+  fs.chmodSync(folder, mode);
+  await serve(String(process.getgid?.() ?? 0));
+  expect(fs.statSync(folder).mode & 0o777).toBe(then);
+  expect(fs.statSync(socket).mode & 0o777).toBe(0o660);
+});
+
+test.runIf(process.getuid?.() === 0)(
+  "without the right to give files away: a group that it is a member of, and words for any other",
+  () => {
+    // As the unit has it: root, with a group of its own and no capability to choose among others.
+    const script = `
+      import { LocalApi } from ${JSON.stringify(path.join(import.meta.dirname, "server.ts"))};
+      const api = new LocalApi(${JSON.stringify(socket)}, process.argv[1], {});
+      await api.listen().catch((error) => console.log(error.code, error.message));
+      process.exit(0);
+    `;
+    const serveAs = (group: string) => {
+      const drop = ["--bounding-set=-chown", "--inh-caps=-chown", "--regid=4242", "--clear-groups"];
+      const node = [
+        process.execPath,
+        "--import",
+        "tsx",
+        "--input-type=module",
+        "-e",
+        script,
+        group,
+      ];
+      return spawnSync("setpriv", [...drop, ...node], { encoding: "utf8" });
+    };
+    const other = serveAs("4243");
+    expect(other.stdout).toContain(
+      "STATUS_GROUP statusGroup: the monitor may not let group 4243 in (under systemd, install it with --status-group)",
+    );
+    fs.rmSync(path.dirname(socket), { recursive: true, force: true });
+    expect([serveAs("4242").stdout, fs.statSync(path.dirname(socket)).gid]).toEqual(["", 4242]);
+    expect(fs.statSync(path.dirname(socket)).mode & 0o777).toBe(0o750);
+  },
+);

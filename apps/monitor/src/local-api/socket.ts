@@ -16,6 +16,12 @@ export class SocketInUseError extends Error {
   readonly code = "STATUS_SOCKET_IN_USE";
 }
 
+/** The kernel lets the monitor give files only to a group that it is a member of. */
+export class StatusGroupError extends Error {
+  override readonly name = "StatusGroupError";
+  readonly code = "STATUS_GROUP";
+}
+
 /**
  * Makes the folder, replaces a socket that a killed monitor left behind, and listens. Rejects when a live process holds the
  * socket, when something else than a socket is in its place, or when there is no such group.
@@ -28,8 +34,10 @@ export async function listenOn(
   const gid = group === null ? null : gidOf(group);
   const folder = path.dirname(socketPath);
   const made = fs.mkdirSync(folder, { recursive: true, mode: FOLDER_OF_OWNER });
-  // A folder that was there is somebody's choice: who sets a group lets it in there too.
-  if (made !== undefined && gid !== null) share(folder, gid, FOLDER_OF_GROUP);
+  // A folder that was there, and that others see, is somebody's choice: who sets a group lets it in there too.
+  if (gid !== null && (made !== undefined || isOursAlone(folder))) {
+    share(folder, gid, FOLDER_OF_GROUP);
+  }
   if (fs.existsSync(socketPath)) {
     if (!fs.lstatSync(socketPath).isSocket()) throw new Error(`${socketPath} is not a socket`);
     if (await isAlive(socketPath)) {
@@ -48,8 +56,21 @@ export async function listenOn(
 }
 
 function share(file: string, gid: number, mode: number): void {
-  fs.chownSync(file, process.getuid?.() ?? -1, gid);
-  fs.chmodSync(file, mode);
+  try {
+    fs.chownSync(file, process.getuid?.() ?? -1, gid);
+    fs.chmodSync(file, mode);
+  } catch (error) {
+    const { message } = error as Error;
+    const hint = "under systemd, install it with --status-group";
+    const problem = `statusGroup: the monitor may not let group ${gid} in (${hint}): ${message}`;
+    throw new StatusGroupError(problem, { cause: error });
+  }
+}
+
+/** As a service manager makes one for us. */
+function isOursAlone(folder: string): boolean {
+  const { uid, mode } = fs.statSync(folder);
+  return uid === process.getuid?.() && (mode & NOBODY_ELSE) === 0;
 }
 
 /** Node has no look-up of its own; groups of a directory service are given by number. */
