@@ -96,6 +96,11 @@ test("the drop-in for PostgreSQL adds three capabilities and one folder, and not
   expect([status, said]).toEqual([0, ""]);
 });
 
+test("what the monitor granted is there for the next one", () => {
+  const monitor = settingsOf(read("selfscale-monitor.service"));
+  expect(monitor.get("RuntimeDirectoryPreserve")).toEqual(["restart"]);
+});
+
 test("the agent is nobody special, reloads on SIGHUP, and is given longer to stop than it takes", () => {
   const agent = settingsOf(read("selfscale-agent.service"));
   expect(agent.get("User")).toEqual(["selfscale"]);

@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import {
   type CpuSample,
   explainMonitor,
+  grantedOf,
   initialMonitor,
   initialShadow,
   type MemorySample,
@@ -15,6 +16,7 @@ import { type Recorder } from "@selfscale/recording";
 import { VERSION } from "./cli.ts";
 import { type Config } from "./config/load.ts";
 import { ReservationDesk } from "./local-api/desk.ts";
+import { GrantedFile } from "./local-api/granted-file.ts";
 import { LocalApi } from "./local-api/server.ts";
 import { viewOf } from "./local-api/views.ts";
 import { type Log } from "./log.ts";
@@ -60,6 +62,7 @@ export class Monitor {
   readonly #links: LinkServer;
   readonly #metrics: MetricsServer;
   readonly #desk: ReservationDesk;
+  readonly #granted: GrantedFile;
   readonly #local: LocalApi;
   readonly #postgres: PostgresSide | null;
   readonly #watch: PostgresWatch | null;
@@ -95,6 +98,7 @@ export class Monitor {
       reserve: (request) => this.#loop.reserve(request),
       feed: (event) => this.#loop.feed(event),
     });
+    this.#granted = this.#createGrantedFile();
     this.#local = this.#createLocalApi();
     this.#postgres = this.#createPostgres();
     this.#watch = this.#createWatch();
@@ -106,9 +110,12 @@ export class Monitor {
     const { listen, metricsListen, token, tls } = this.#config;
     try {
       this.#recorder = await this.#startRecorder();
+      // First, for who has the socket is the one monitor that may take over what another granted; and an agent that connects
+      // later finds that counted.
+      await this.#local.listen();
+      this.#takeOver();
       const { port } = await this.#links.listen(listen);
       const { port: metricsPort } = await this.#metrics.listen(metricsListen);
-      await this.#local.listen();
       const isOpenToAll = token === null && (tls?.clientCa ?? null) === null;
       if (isOpenToAll && isEverywhere(listen.address)) {
         log.warn(
@@ -127,6 +134,14 @@ export class Monitor {
       await this.stop();
       throw error;
     }
+  }
+
+  /** What the monitor before this one granted is still relied on. */
+  #takeOver(): void {
+    const found = this.#granted.take();
+    if (found === null) return;
+    for (const request of found.alone) this.#desk.adopt(request);
+    this.#loop.feed({ kind: "reservations-found", found: found.granted });
   }
 
   /** Ends everything: the link with close code 1001, the socket's file removed. */
@@ -273,6 +288,15 @@ export class Monitor {
     });
   }
 
+  #createGrantedFile(): GrantedFile {
+    return new GrantedFile({
+      path: `${this.#config.status}.granted`,
+      bootId: this.#identity.bootId,
+      now: () => performance.now(),
+      log: this.#ground.log,
+    });
+  }
+
   #createPostgres(): PostgresSide | null {
     const { postgres } = this.#config;
     if (postgres === null) return null;
@@ -306,6 +330,9 @@ export class Monitor {
         void this.#hands.onlineMemory(performance.now()).then(() => this.#loop.look());
         break;
       case "reservation-changed":
+        this.#granted.save(grantedOf(this.#loop.state.reservations), (id) =>
+          this.#desk.standsAlone(id),
+        );
         this.#desk.heed(action);
         this.#postgres?.heed(action);
         break;

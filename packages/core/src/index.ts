@@ -48,7 +48,7 @@ export {
   type ShadowLevels,
   type ShadowStatus,
 } from "./monitor/shadow.ts";
-export { isAwaited } from "./monitor/reservations/registry.ts";
+export { grantedOf, isAwaited } from "./monitor/reservations/registry.ts";
 export { type ReservationRow, type ReservationsStatus } from "./monitor/reservations/rows.ts";
 export {
   MAX_RESERVATION_ID_CHARS,
@@ -58,6 +58,7 @@ export {
   MAX_RESERVATIONS_PER_OWNER,
   RESERVATION_DOORS,
   RESERVATION_REASONS,
+  type GrantedReservations,
   type Reservation,
   type ReservationAnswer,
   type ReservationDoor,

@@ -16,6 +16,7 @@ test("everything that can be said", () => {
     options: {
       socketPath: "/x",
       waitMs: 5_000,
+      holdMs: 600_000,
       ifRefused: "proceed",
       command: ["make", "-j", "4", "--for", "fun"],
       wish: {
@@ -32,6 +33,7 @@ test("what is not said is left to the monitor", () => {
     options: {
       socketPath: "/run/m.sock",
       waitMs: 30_000,
+      holdMs: null,
       ifRefused: "fail",
       command: ["sort", "big.txt"],
       wish: {

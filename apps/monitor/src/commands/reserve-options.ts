@@ -15,6 +15,8 @@ export type ReserveOptions = Readonly<{
   wish: Readonly<Record<string, unknown>>;
   /** How long the monitor lets it wait. */
   waitMs: number;
+  /** From the grant; null: as long as the command runs. */
+  holdMs: number | null;
   ifRefused: "fail" | "proceed";
   command: readonly [string, ...string[]];
 }>;
@@ -59,6 +61,7 @@ export function readReserve(
       socketPath: values.status ?? defaults.socketPath,
       wish: { ...wish, ifNotGranted: ifRefused },
       waitMs: parseDuration(values.wait) ?? DEFAULT_WAIT_MS,
+      holdMs: parseDuration(values.for),
       ifRefused,
       command: [program, ...rest],
     };

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { CLAIM_MS } from "../local-api/granted-file.ts";
 import { fetchText } from "../local-api/client.ts";
 import { type ReservationsView } from "../local-api/views.ts";
 import { Program, type Started } from "../testing/program.ts";
@@ -67,6 +68,9 @@ const untilFile = (name: string) =>
   until(`${name} is there`, () => (fs.existsSync(path.join(dir, name)) ? true : null), 20_000);
 const waitForGo = () => `${touch("started")}; while [ ! -e ${dir}/go ]; do sleep 0.02; done`;
 
+/** Several programs are started one after the other. */
+const SLOW = { timeout: 30_000 };
+
 describe("a command with its reservation", () => {
   test("runs once it is granted, with its output and exit code, and gives back", async () => {
     await startMonitor();
@@ -111,16 +115,36 @@ describe("a command with its reservation", () => {
     await untilActive(0);
   });
 
-  test("killed, waiting or running: nothing is left", async () => {
+  test("killed while it waits: nothing is left", async () => {
     await startMonitor();
-    const running = small("--", "sh", "-c", waitForGo());
     const waiting = huge("--wait", "1h", "--", "true");
-    await untilFile("started");
-    await untilActive(2);
-    running.child.kill("SIGKILL");
+    await untilActive(1);
     waiting.child.kill("SIGKILL");
     await untilActive(0);
-    fs.writeFileSync(path.join(dir, "go"), ""); // the orphan ends
+  });
+
+  test("killed while the command runs: that keeps its reservation, which ends with it", async () => {
+    const monitor = await startMonitor();
+    const run = small("--", "sh", "-c", waitForGo());
+    await untilFile("started");
+    run.child.kill("SIGKILL");
+    await until("it is dead", () => run.child.signalCode);
+    // Whatever the monitor has heard of the death it has heard when it answers this.
+    await fetchText(socket, "/status");
+    expect(await active()).toMatchObject([{ state: "granted" }]);
+    fs.writeFileSync(path.join(dir, "go"), "");
+    await untilActive(0);
+    expect(monitor.child.exitCode).toBeNull();
+  });
+
+  test("a process that the command left behind keeps nothing", async () => {
+    await startMonitor();
+    const run = small("--", "sh", "-c", `{ ${waitForGo()}; touch ${dir}/over; } >/dev/null 2>&1 &`);
+    expect(await run.exited()).toBe(0);
+    await untilFile("started");
+    await untilActive(0);
+    fs.writeFileSync(path.join(dir, "go"), "");
+    await untilFile("over");
   });
 
   test("its time is over: it is given back and said; the command goes on", async () => {
@@ -144,6 +168,94 @@ describe("a command with its reservation", () => {
     await until("it is said", () => (run.err.includes("the monitor is gone") ? true : null));
     fs.writeFileSync(path.join(dir, "go"), "");
     expect(await run.exited()).toBe(0);
+  });
+
+  test(
+    "another monitor after it has the reservation from its first moment, and keeps it for as long as was asked",
+    SLOW,
+    async () => {
+      const first = await startMonitor();
+      const run = small("--for", "1h", "--", "sh", "-c", waitForGo());
+      await untilFile("started");
+      const [before] = await untilActive(1);
+      // It can't ask again, so what the next monitor knows it knows by itself.
+      run.child.kill("SIGSTOP");
+      first.child.kill("SIGKILL");
+      await first.exited();
+      await startMonitor();
+      const [kept] = await active();
+      expect(kept).toMatchObject({ id: before?.id, state: "granted", answer: { reason: "found" } });
+      expect(kept?.holdLeftMs).toBeLessThanOrEqual(CLAIM_MS);
+      run.child.kill("SIGCONT");
+      const claimed = await until("it has asked again", async () => {
+        const [row] = await active();
+        return (row?.holdLeftMs ?? 0) > CLAIM_MS ? row : null;
+      });
+      expect(claimed).toMatchObject({ id: before?.id, door: "command", memBytes: 1024 ** 2 });
+      expect(claimed?.holdLeftMs).toBeLessThanOrEqual(before?.holdLeftMs ?? 0);
+      fs.writeFileSync(path.join(dir, "go"), "");
+      expect(await run.exited()).toBe(0);
+      await untilActive(0);
+      expect(run.err).toBe(
+        "selfscale-monitor: the monitor is gone; the command goes on, and reserves again when there is one\n" +
+          "selfscale-monitor: the monitor is there again, and has the reservation\n",
+      );
+    },
+  );
+
+  test(
+    "another monitor that knows nothing is asked again; and again, should it die too",
+    SLOW,
+    async () => {
+      const run = await (async () => {
+        const first = await startMonitor();
+        const one = small("--", "sh", "-c", waitForGo());
+        await untilFile("started");
+        first.child.kill("SIGKILL");
+        await first.exited();
+        return one;
+      })();
+      for (let time = 0; time < 2; time += 1) {
+        fs.rmSync(`${socket}.granted`);
+        const next = await startMonitor();
+        expect(await untilActive(1)).toMatchObject([{ state: "granted", holdLeftMs: null }]);
+        next.child.kill("SIGKILL");
+        await next.exited();
+      }
+      fs.writeFileSync(path.join(dir, "go"), "");
+      expect(await run.exited()).toBe(0);
+    },
+  );
+
+  test("its time is over while no monitor is there: it is not asked for again", SLOW, async () => {
+    const first = await startMonitor();
+    const run = small("--for", "1s", "--", "sh", "-c", waitForGo());
+    await untilFile("started");
+    first.child.kill("SIGKILL");
+    await until("it is said", () => (run.err.includes("(its time is over)") ? true : null));
+    await startMonitor();
+    await untilActive(0);
+    fs.writeFileSync(path.join(dir, "go"), "");
+    expect(await run.exited()).toBe(0);
+  });
+
+  test("who never asks again holds nothing for ever", SLOW, async () => {
+    const first = await startMonitor();
+    const run = small("--", "sh", "-c", waitForGo());
+    await untilFile("started");
+    run.child.kill("SIGKILL");
+    first.child.kill("SIGKILL");
+    await first.exited();
+    // As if its half minute were over.
+    const file = `${socket}.granted`;
+    const left = JSON.parse(fs.readFileSync(file, "utf8")) as { rows: { endsMs: number | null }[] };
+    expect(left.rows.map(({ endsMs }) => endsMs)).toEqual([null]);
+    const soonMs = Number(process.hrtime.bigint() / 1_000_000n) + 1;
+    for (const row of left.rows) row.endsMs = soonMs;
+    fs.writeFileSync(file, JSON.stringify(left));
+    await startMonitor();
+    await untilActive(0);
+    fs.writeFileSync(path.join(dir, "go"), "");
   });
 
   test.for<[string, number, string]>([

@@ -16,6 +16,8 @@ type Ticket = {
   readonly request: ReservationRequest;
   readonly holdMs: number | null;
   readonly onChange: (change: Change) => void;
+  /** No connection holds it: only its time or somebody's word ends it. */
+  readonly standsAlone: boolean;
   isGranted: boolean;
 };
 
@@ -36,14 +38,30 @@ export class ReservationDesk {
   /** Asks. `onChange` may be called before this returns, and is for the last time with `refused` or `ended`. */
   reserve(id: string, wish: Wish, onChange: (change: Change) => void): void {
     const { owner, reason, memBytes, milliCpu, ifNotGranted, door, waitMs, holdMs } = wish;
+    const standsAlone = !wish.isBound;
     const waitUntil = this.#counter.now() + waitMs;
     const request: ReservationRequest = {
       ...{ id, door, owner, reason, memBytes, milliCpu, waitUntil, ifNotGranted },
       // The hold counts from the grant, which is not later than this.
       holdUntil: holdMs === null ? null : waitUntil + holdMs,
     };
-    this.#tickets.set(id, { request, holdMs, onChange, isGranted: false });
+    this.#tickets.set(id, { request, holdMs, onChange, standsAlone, isGranted: false });
     this.#counter.reserve(request);
+  }
+
+  /** Somebody holds it, or nobody needs to: it can't be asked for again. */
+  isTaken(id: string): boolean {
+    return this.#tickets.has(id);
+  }
+
+  standsAlone(id: string): boolean {
+    return this.#tickets.get(id)?.standsAlone === true;
+  }
+
+  /** A monitor before this one granted it, and it stands alone. */
+  adopt(request: ReservationRequest): void {
+    const ticket = { request, holdMs: null, onChange: () => {}, standsAlone: true };
+    this.#tickets.set(request.id, { ...ticket, isGranted: true });
   }
 
   release(id: string): void {

@@ -1,13 +1,16 @@
 // Reservations over the socket, from a real monitor on a pretended machine, with an agent that grows it.
+import fs from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import path from "node:path";
+import { encodeFromAgent } from "@selfscale/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pino } from "pino";
 import { loadConfig } from "../config/load.ts";
 import { Monitor } from "../monitor.ts";
 import { GrowingAgent } from "../testing/growing-agent.ts";
 import { FakeMachine } from "../testing/machine.ts";
+import { Peer } from "../testing/peer.ts";
 import { until } from "../testing/until.ts";
 import { fetchText, open, textOf } from "./client.ts";
 import { type ReservationsView } from "./views.ts";
@@ -24,6 +27,11 @@ beforeEach(async () => {
   machine = new FakeMachine();
   crashes = 0;
   socket = path.join(machine.dir, "run", "monitor.sock");
+  await startMonitor();
+  await until("it has measured", () => monitor.status().monitor.memory.needBytes);
+});
+
+async function startMonitor(): Promise<void> {
   const file = {
     listen: "127.0.0.1:0",
     metricsListen: "127.0.0.1:0",
@@ -34,8 +42,14 @@ beforeEach(async () => {
   const log = pino({ level: "silent" });
   monitor = new Monitor(config, { roots: machine.roots, log, onCrash: () => crashes++ });
   ({ port } = await monitor.start());
-  await until("it has measured", () => monitor.status().monitor.memory.needBytes);
-});
+}
+
+/** What is written down is the same when it is killed: nothing is written when it stops. */
+async function startAnew(): Promise<void> {
+  await monitor.stop();
+  await startMonitor();
+}
+
 afterEach(async () => {
   await monitor.stop();
   machine.remove();
@@ -187,7 +201,103 @@ describe("POST /reservations", () => {
   });
 });
 
+describe("a monitor that is started anew", () => {
+  const granted = () => `${socket}.granted`;
+
+  test("keeps what stands alone until its time or somebody's word, and writes nothing down when there is nothing", async () => {
+    const asked = await reserve({ memory: "10Mi", hold: "1h", owner: "anna", reason: "index" });
+    await startAnew();
+    await startAnew();
+    const [row] = await active();
+    expect(row).toMatchObject({
+      ...{ id: asked.body["id"], door: "http", owner: "anna", reason: "index" },
+      ...{ state: "granted", answer: { reason: "found", granted: { memBytes: 10 * MIB } } },
+    });
+    expect(row?.holdLeftMs).toBeGreaterThan(3_500_000);
+    expect(row?.holdLeftMs).toBeLessThan(3_600_000);
+    expect(fs.statSync(granted()).mode & 0o777).toBe(0o600);
+    expect((await call("DELETE", `/reservations/${row?.id ?? ""}`)).status).toBe(200);
+    expect(fs.existsSync(granted())).toBe(false);
+    await startAnew();
+    expect(await active()).toEqual([]);
+  });
+
+  test("refuses an agent that asks for it with its first word, and counts no use of it twice", async () => {
+    const agent = await GrowingAgent.connect(port, machine);
+    expect((await reserve({ memory: "700Mi", owner: "anna", reason: "index" })).status).toBe(200);
+    const { floor } = monitor.status().monitor.reservations;
+    machine.set({ anonBytes: 500 * MIB, availableBytes: 300 * MIB });
+    agent.peer.ws.terminate();
+    await startAnew();
+    const peer = await Peer.shake(port, '{"min":1,"max":2,"features":["size-report"]}');
+    const target = { cpu: 1, mem: 512 * MIB };
+    peer.ws.send(encodeFromAgent({ type: "DownscaleRequest", content: { target }, id: 2 }));
+    const said = await until("it answers", () => {
+      const frame = peer.frames.find((text) => text.includes("DownscaleResult"));
+      return frame ?? null;
+    });
+    expect(JSON.parse(said)).toMatchObject({
+      Ok: false,
+      Status: "700 MiB reserved by anna (index)",
+    });
+    expect(monitor.status().monitor.reservations.floor).toEqual(floor);
+  });
+
+  test("knows nothing of what still waited, and of what was granted on another boot", async () => {
+    const waiting = reserve({ memory: "700Mi", wait: "1h" }).catch(() => "cut off");
+    await untilActive(1);
+    await startAnew();
+    expect(await waiting).toBe("cut off");
+    expect(await active()).toEqual([]);
+    await reserve({ memory: "10Mi", hold: "1h" });
+    machine.write("proc/sys/kernel/random/boot_id", "91838a16-da6c-4d5c-ada2-24de8e101159\n");
+    await startAnew();
+    expect(await active()).toEqual([]);
+  });
+
+  test("gives a bound one to who asks again with its id, as one reservation, and to nobody while somebody has it", async () => {
+    const bind = (more: object) => {
+      const body = JSON.stringify({ memory: "10Mi", bound: true, ...more });
+      return open(socket, { method: "POST", path: "/reservations" }, { body, timeoutMs: 20_000 });
+    };
+    const first = await bind({});
+    first.on("error", () => {}); // cut off by the restart
+    first.resume();
+    const [row] = await untilActive(1);
+    const id = row?.id ?? "";
+    await startAnew();
+    expect(await active()).toMatchObject([{ id, state: "granted" }]);
+    const again = await bind({ id });
+    expect(again.statusCode).toBe(200);
+    expect(await active()).toMatchObject([{ id, holdLeftMs: null }]);
+    const third = await bind({ id });
+    expect([third.statusCode, JSON.parse(await textOf(third))]).toEqual([
+      409,
+      { error: "this reservation has whoever holds it already" },
+    ]);
+    expect(await active()).toHaveLength(1);
+    again.destroy();
+    await untilActive(0);
+  });
+
+  test("takes one that it does not know as a new one: its half minute may be over", async () => {
+    const id = "http-b4f0ea22-7121-41ab-a3f8-838ef834ed13";
+    const body = JSON.stringify({ memory: "10Mi", bound: true, id });
+    const post = { method: "POST", path: "/reservations" };
+    const response = await open(socket, post, { body, timeoutMs: 20_000 });
+    expect(await untilActive(1)).toMatchObject([{ id, state: "granted", holdLeftMs: null }]);
+    response.destroy();
+    await untilActive(0);
+  });
+});
+
 test.for<[string | object, string]>([
+  [{ cpu: 1, id: "http-b4f0ea22-7121-41ab-a3f8-838ef834ed13" }, "id: only what is bound"],
+  [{ cpu: 1, bound: true, id: "http-1" }, 'id: "http-1" is not accepted: expected an id that was'],
+  [
+    { cpu: 1, bound: true, id: "command-b4f0ea22-7121-41ab-a3f8-838ef834ed13" },
+    "is not accepted: expected an id that was answered",
+  ],
   ["", "not JSON"],
   ["[1]", "[1]: expected an object"],
   ["null", "null: expected an object"],

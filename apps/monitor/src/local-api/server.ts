@@ -121,14 +121,17 @@ export class LocalApi {
     const body = await readBody(request);
     if (body === null || response.destroyed) return; // it hung up
     const read = body.ok ? readWish(body.text) : body;
-    if (read.ok) hold(response, read.wish, this.#sources.desk);
+    const { desk } = this.#sources;
+    if (read.ok && read.wish.id !== null && desk.isTaken(read.wish.id)) {
+      answer(response, 409, { error: "this reservation has whoever holds it already" });
+    } else if (read.ok) hold(response, read.wish, desk);
     else answer(response, body.ok ? 400 : 413, { error: read.problem });
   }
 }
 
 /** From the question to the end of what the connection stands for. */
 function hold(response: ServerResponse, wish: Wish, desk: ReservationDesk): void {
-  const id = desk.newId(wish);
+  const id = wish.id ?? desk.newId(wish);
   let isAnswered = false;
   response.once("close", () => {
     // Hung up before it was answered, or the end of what the connection holds.

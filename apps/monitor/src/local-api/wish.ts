@@ -15,6 +15,8 @@ import {
 export type Wish = Readonly<
   Pick<ReservationRequest, "owner" | "reason" | "memBytes" | "milliCpu" | "ifNotGranted"> & {
     door: Extract<ReservationDoor, "http" | "command">;
+    /** One that a monitor before this gave, and that is asked for again; null: a new one. */
+    id: string | null;
     waitMs: number;
     /** From the grant; null, for one that is bound only: as long as the connection. */
     holdMs: number | null;
@@ -29,7 +31,7 @@ type Read = Readonly<{ ok: true; wish: Wish }> | Readonly<{ ok: false; problem: 
 export const DEFAULT_WAIT_MS = 30_000;
 const DEFAULT_HOLD_MS = 600_000;
 /** A forgotten reservation costs memory for so long at most. */
-const LONGEST_MS = 86_400_000;
+export const LONGEST_MS = 86_400_000;
 const MOST_CPU = 1024;
 
 /** A field that is wrong. It never leaves this file. */
@@ -49,13 +51,14 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const KNOWN: ReadonlySet<string> = new Set([
   ...["memory", "cpu", "wait", "hold", "ifNotGranted"],
-  ...["owner", "reason", "bound", "door"],
+  ...["owner", "reason", "bound", "door", "id"],
 ]);
 
 function wishOf(fields: Fields): Wish {
   const unknown = Object.keys(fields).find((key) => !KNOWN.has(key));
   if (unknown !== undefined) throw new FieldError(`${quote(unknown)}: unknown field`);
   const isBound = choice(fields, "bound", [false, true]);
+  const door = choice(fields, "door", ["http", "command"]);
   const wish: Wish = {
     memBytes: fields["memory"] === undefined ? 0 : bytesIn(fields["memory"]),
     milliCpu: fields["cpu"] === undefined ? 0 : milliIn(fields["cpu"]),
@@ -64,7 +67,8 @@ function wishOf(fields: Fields): Wish {
     ifNotGranted: choice(fields, "ifNotGranted", ["fail", "proceed"]),
     owner: textIn(fields, "owner", MAX_RESERVATION_OWNER_CHARS) ?? "local",
     reason: textIn(fields, "reason", MAX_RESERVATION_REASON_CHARS) ?? "",
-    door: choice(fields, "door", ["http", "command"]),
+    door,
+    id: idIn(fields, door, isBound),
     isBound,
   };
   if (wish.memBytes + wish.milliCpu > 0) return wish;
@@ -102,6 +106,16 @@ function durationIn(fields: Fields, key: string): number | null {
   if (ms !== null && ms <= LONGEST_MS) return ms;
   const expected = `${DURATION_EXPECTED}, 24h at most`;
   throw new FieldError(`${key}: ${quote(value)} is not accepted: expected ${expected}`);
+}
+
+const UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+
+function idIn(fields: Fields, door: string, isBound: boolean): string | null {
+  const value = fields["id"];
+  if (value === undefined) return null;
+  if (!isBound) throw new FieldError("id: only what is bound is asked for again");
+  if (typeof value === "string" && new RegExp(`^${door}-${UUID}$`).test(value)) return value;
+  throw new FieldError(`id: ${quote(value)} is not accepted: expected an id that was answered`);
 }
 
 function textIn(fields: Fields, key: string, maxChars: number): string | null {

@@ -38,15 +38,7 @@ afterAll(async () => {
 beforeEach(async () => {
   machine = new FakeMachine();
   crashes = 0;
-  const file = path.join(machine.dir, "monitor.yaml");
-  const postgres = { host: server.dir, port: server.port, folder: root };
-  fs.writeFileSync(file, JSON.stringify({ preset: "demo", postgres }));
-  const ports = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0" };
-  const status = path.join(machine.dir, "run", "monitor.sock");
-  const config = await loadConfig(file, { ...ports, status });
-  const log = pino({ level: "silent" });
-  monitor = new Monitor(config, { roots: machine.roots, log, onCrash: () => crashes++ });
-  const { port } = await monitor.start();
+  const port = await startMonitor();
   agent = await GrowingAgent.connect(port, machine);
   app = await server.connect({ user: "app" });
   await until("the door is open and the agent known", async () => {
@@ -58,6 +50,19 @@ beforeEach(async () => {
     return rows[0] ?? null;
   });
 });
+
+async function startMonitor(): Promise<number> {
+  const file = path.join(machine.dir, "monitor.yaml");
+  const postgres = { host: server.dir, port: server.port, folder: root };
+  fs.writeFileSync(file, JSON.stringify({ preset: "demo", postgres }));
+  const ports = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0" };
+  const status = path.join(machine.dir, "run", "monitor.sock");
+  const config = await loadConfig(file, { ...ports, status });
+  const log = pino({ level: "silent" });
+  monitor = new Monitor(config, { roots: machine.roots, log, onCrash: () => crashes++ });
+  return (await monitor.start()).port;
+}
+
 afterEach(async () => {
   await app.end();
   await until("nothing is reserved", async () =>
@@ -130,4 +135,20 @@ test("a full node: it says who binds, or goes on without", async () => {
     "SELECT * FROM selfscale.reserve('700MB', wait => '0.3 s', if_refused => 'proceed')",
   );
   expect(row).toMatchObject({ granted: true });
+});
+
+test("a monitor that is started anew has a session's reservation before it has PostgreSQL, and counts no use of it twice", async () => {
+  const row = await one("SELECT * FROM selfscale.reserve('700MB', wait => '20 s')");
+  const { floor } = monitor.status().monitor.reservations;
+  machine.set({ anonBytes: 500 * MIB, availableBytes: 300 * MIB });
+  await monitor.stop();
+  await startMonitor();
+  const kept = monitor.status().monitor.reservations;
+  expect(kept.active).toMatchObject([{ id: row["id"], answer: { reason: "found" } }]);
+  expect(kept.active[0]?.holdUntil).toBeGreaterThan(0);
+  await until("PostgreSQL shows that its session is there", async () => {
+    const [seen] = await reservations();
+    return seen?.["holdLeftMs"] === null ? true : null;
+  });
+  expect(monitor.status().monitor.reservations.floor).toEqual(floor);
 });

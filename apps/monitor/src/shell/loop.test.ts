@@ -95,6 +95,13 @@ test("reads memory every 100 ms and CPU every 200 ms", () => {
   expect([count("memory"), count("cpu")]).toEqual([11, 6]);
 });
 
+test("fed before it starts: it still reads once at a time", () => {
+  create().feed({ kind: "tick" });
+  loop.start();
+  vi.advanceTimersByTime(1000);
+  expect([count("memory"), count("cpu")]).toEqual([11, 6]);
+});
+
 test("after a long pause it goes on from now, without catching up", () => {
   create().start();
   vi.advanceTimersByTime(1000);

@@ -76,8 +76,9 @@ export class MonitorLoop {
     return this.#state;
   }
 
-  /** The first samples are taken at once. */
+  /** The first samples are taken at once, also when something was fed before. */
   start(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#onTimer();
   }
 

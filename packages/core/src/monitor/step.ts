@@ -82,6 +82,7 @@ function absorb(state: MonitorState, event: MonitorEvent, now: MonoMs): Result {
     case "reservation-asked":
     case "reservation-released":
     case "reservations-listed":
+    case "reservations-found":
       return onReservation(state, event, now);
     case "tick":
       return [state, []];

@@ -2,6 +2,7 @@
 import { type MonitorDecision } from "@selfscale/protocol";
 import { type MonoMs } from "../agent/types.ts";
 import {
+  type GrantedReservations,
   type ReservationAnswer,
   type ReservationDoor,
   type ReservationRequest,
@@ -103,6 +104,8 @@ export type MonitorEvent =
   | Readonly<{ kind: "reservation-released"; id: string }>
   /** What a door still has; all others of that door are gone. */
   | Readonly<{ kind: "reservations-listed"; door: ReservationDoor; ids: readonly string[] }>
+  /** What the monitor before this one had granted, on the same boot of this machine. */
+  | Readonly<{ kind: "reservations-found"; found: GrantedReservations }>
   | Readonly<{ kind: "tick" }>;
 
 export type MonitorAction =

@@ -1,9 +1,9 @@
 // What the operator's bounds leave for reservations.
 import { type MonoMs } from "../../agent/types.ts";
 import { sayCpu, sayMem } from "../../agent/explain.ts";
-import { floorFor, roomIn, type Base } from "./floor.ts";
+import { floorFor, roomIn } from "./floor.ts";
 import { type Change, type Facts, type Reservations } from "./state.ts";
-import { type Reservation, type ReservationRequest } from "./types.ts";
+import { type Base, type Reservation, type ReservationRequest } from "./types.ts";
 
 type Result = readonly [Reservations, readonly Change[]];
 

@@ -2,16 +2,7 @@
 // they use themselves is not counted twice: the base stands while any of them is active.
 import { type Size } from "@selfscale/protocol";
 import { withKernel, withoutKernel } from "../../policy/kernel.ts";
-import { type Reservation } from "./types.ts";
-
-/** Memory in use that no reservation explains, and what the kernel kept for itself then. Bytes. */
-export type Base = Readonly<{
-  /** What can't be reclaimed, and the margin that the policy always keeps. */
-  usedBytes: number;
-  kernelBytes: number;
-  /** The size that the kernel's share was measured at. */
-  toldBytes: number;
-}>;
+import { type Base, type Reservation } from "./types.ts";
 
 const MIB = 1024 ** 2;
 

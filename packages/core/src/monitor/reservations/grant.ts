@@ -2,9 +2,9 @@
 import { type Size } from "@selfscale/protocol";
 import { sayCpu, sayMem } from "../../agent/explain.ts";
 import { type MonoMs } from "../../agent/types.ts";
-import { floorFor, roomIn, sizeOf, type Base } from "./floor.ts";
+import { floorFor, roomIn, sizeOf } from "./floor.ts";
 import { type Change, type Facts, type Reservations } from "./state.ts";
-import { type Reservation, type ReservationRequest, type Verdict } from "./types.ts";
+import { type Base, type Reservation, type ReservationRequest, type Verdict } from "./types.ts";
 
 type Result = readonly [Reservations, readonly Change[]];
 

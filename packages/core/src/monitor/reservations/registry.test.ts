@@ -1,12 +1,13 @@
 // The registry alone: who is taken in, granted, refused and ended, and what of it counts twice, late or never.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { floorFor, roomIn, type Base } from "./floor.ts";
-import { ask, floorOf, listed, release, settle, wakeAtOf } from "./registry.ts";
+import { floorFor, roomIn } from "./floor.ts";
+import { ask, find, floorOf, grantedOf, listed, release, settle, wakeAtOf } from "./registry.ts";
 import { NO_RESERVATIONS, type Change, type Facts, type Reservations } from "./state.ts";
 import {
   MAX_RESERVATIONS_PER_DOOR,
   MAX_RESERVATIONS_PER_OWNER,
+  type Base,
   type ReservationDoor,
   type ReservationRequest,
 } from "./types.ts";
@@ -448,4 +449,87 @@ test("property: whatever comes twice, late or never, each is told its end once a
     ),
     { seed: 20_261_126, numRuns: 500 },
   );
+});
+
+describe("a monitor that is started anew", () => {
+  /** What the monitor before it left: `a` granted and in use since, `b` granted, `c` waiting. */
+  function left(): Desk {
+    const desk = new Desk();
+    desk.facts = facts(896);
+    desk.ask(request("a"));
+    desk.ask(request("b", { holdUntil: 5_000 }));
+    desk.ask(request("c", { memBytes: 2_048 * MIB }));
+    expect(desk.news()).toEqual(["a granted there", "b granted there", "c waiting growing"]);
+    return desk;
+  }
+  const started = () => {
+    const desk = new Desk();
+    desk.now = 3_000;
+    return desk;
+  };
+
+  test("keeps what was granted as it was: on top of what was in use before, though its owner uses it now", () => {
+    const before = left();
+    const desk = started();
+    desk.facts = facts(896, { inUse: { ...BASE, usedBytes: 700 * MIB } });
+    desk.take(find(desk.state, grantedOf(before.state), desk.now));
+    desk.settle();
+    expect(desk.news()).toEqual(["a granted found", "b granted found"]);
+    expect(floorOf(desk.state)).toEqual(floorFor(BASE, [request("a"), request("b")]));
+    // And the next one comes on top of what the granted ones do not explain, as ever.
+    desk.ask(request("d", { waitUntil: 9_000 }));
+    expect(desk.state.base?.usedBytes).toBe(300 * MIB);
+    desk.at(5_000);
+    expect(desk.news()).toEqual(["d waiting growing", "b ended expired", "d granted there"]);
+  });
+
+  test("what the agent took away meanwhile, or the operator forbade, changes nothing of what was granted", () => {
+    const desk = started();
+    desk.facts = facts(512, { max: { milliCpu: 1_000, memBytes: 512 * MIB } });
+    desk.take(find(desk.state, grantedOf(left().state), desk.now));
+    desk.settle();
+    expect(desk.news()).toEqual(["a granted found", "b granted found"]);
+  });
+
+  test("is told at once that time was over while nobody was there", () => {
+    const desk = started();
+    desk.now = 6_000;
+    desk.take(find(desk.state, grantedOf(left().state), desk.now));
+    desk.settle();
+    expect(desk.news()).toEqual(["a granted found", "b granted found", "b ended expired"]);
+  });
+
+  test("asked for again it is the same, and its hold is the new one", () => {
+    const desk = started();
+    desk.take(find(desk.state, grantedOf(left().state), desk.now));
+    desk.ask(request("b", { holdUntil: null }));
+    expect(desk.news().at(-1)).toBe("b granted found");
+    desk.at(100_000);
+    expect(desk.state.active.map(({ request: { id } }) => id)).toEqual(["a", "b"]);
+  });
+
+  test("found after it was asked for anew, or twice: it counts once", () => {
+    const desk = started();
+    const found = grantedOf(left().state);
+    desk.ask(request("a"));
+    desk.take(find(desk.state, found, desk.now));
+    desk.take(find(desk.state, found, desk.now));
+    desk.settle();
+    expect(desk.state.active.map(({ request: { id } }) => id)).toEqual(["a", "b"]);
+  });
+
+  test("what can't be a reservation is left out, and what was not measured is measured then", () => {
+    const desk = started();
+    const bad = [{ memBytes: -1 }, { memBytes: 0 }, { holdUntil: NaN }, { id: "" }];
+    const all = bad.map((more) => ({
+      request: request("x", more),
+      granted: { milliCpu: 0, memBytes: 0 },
+    }));
+    desk.take(find(desk.state, { base: null, all }, desk.now));
+    expect(desk.state).toEqual(NO_RESERVATIONS);
+    const one = { request: request("y"), granted: { milliCpu: 0, memBytes: 256 * MIB } };
+    desk.take(find(desk.state, { base: null, all: [one] }, desk.now));
+    desk.settle();
+    expect(desk.state.base).toEqual(BASE);
+  });
 });

@@ -4,15 +4,19 @@ import { type Size } from "@selfscale/protocol";
 import { type MonoMs } from "../../agent/types.ts";
 import { printable, refusalOf } from "./check.ts";
 import { refuseBeyondBounds } from "./bounds.ts";
-import { floorFor, rebased, type Base } from "./floor.ts";
+import { floorFor, rebased } from "./floor.ts";
 import { judgeWaiting } from "./grant.ts";
 import { type Change, type Facts, type Reservations } from "./state.ts";
 import {
+  type Base,
+  type GrantedReservations,
   type Reservation,
   type ReservationDoor,
   type ReservationReason,
   type ReservationRequest,
 } from "./types.ts";
+
+const NOTHING: Size = { milliCpu: 0, memBytes: 0 };
 
 type Result = readonly [Reservations, readonly Change[]];
 
@@ -39,6 +43,33 @@ export function ask(
   };
   const base = rebased(before.base, inUse, before.active);
   return [{ base, active: [...before.active, reservation] }, []];
+}
+
+/**
+ * What the monitor before this one had granted: it counts at once, and nothing of it has to be granted again. What is known
+ * already was asked for anew, and what can't be taken in is left out.
+ */
+export function find(before: Reservations, found: GrantedReservations, now: MonoMs): Result {
+  const changes: Change[] = [];
+  let { active } = before;
+  for (const { request: asked, granted } of found.all) {
+    if (refusalOf(asked, active) !== null) continue;
+    const request = printable(asked);
+    const text = "it was granted before the monitor was started anew";
+    const verdict = { granted, reason: "found", text, waitedMs: 0 } as const;
+    active = [...active, { request, state: "granted", askedAt: now, grantedAt: now, verdict }];
+    changes.push({ request, state: "granted", verdict });
+  }
+  if (changes.length === 0) return [before, []];
+  return [{ active, base: before.base ?? found.base }, changes];
+}
+
+/** What is to outlive this monitor. Who still waits does not: the connection that waits ends with it. */
+export function grantedOf({ active, base }: Reservations): GrantedReservations {
+  const all = active.flatMap(({ request, state, verdict }) =>
+    state === "granted" ? [{ request, granted: verdict?.granted ?? NOTHING }] : [],
+  );
+  return { base, all };
 }
 
 /** Given back by its door. An unknown one is no news: it ended before. */

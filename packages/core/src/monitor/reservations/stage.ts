@@ -9,17 +9,24 @@ import { explain } from "../explain.ts";
 import { conclude } from "../level.ts";
 import { count, type MonitorState } from "../state.ts";
 import { type MonitorAction, type MonitorEvent } from "../types.ts";
-import { type Base } from "./floor.ts";
 import { obstacleOf } from "./obstacle.ts";
-import { ask, listed, release, settle } from "./registry.ts";
+import { ask, find, listed, release, settle } from "./registry.ts";
 import { reservedFloor } from "./reserved.ts";
 import { type Change, type Facts } from "./state.ts";
-import { type ReservationAnswer, type ReservationRequest, type ReservationState } from "./types.ts";
+import {
+  type Base,
+  type ReservationAnswer,
+  type ReservationRequest,
+  type ReservationState,
+} from "./types.ts";
 
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 type Heard = Extract<
   MonitorEvent,
-  { kind: "reservation-asked" | "reservation-released" | "reservations-listed" }
+  {
+    kind:
+      "reservation-asked" | "reservation-released" | "reservations-listed" | "reservations-found";
+  }
 >;
 
 /** A door's word. What follows from it is for the stage, in the same step. */
@@ -102,6 +109,8 @@ function heard(
       return release(before.reservations, event.id, now);
     case "reservations-listed":
       return listed(before.reservations, event.door, event.ids, now);
+    case "reservations-found":
+      return find(before.reservations, event.found, now);
     default:
       return event satisfies never;
   }

@@ -1,7 +1,7 @@
 // What is remembered of reservations, and what must be known of the machine to judge them. Data only.
 import { type Size } from "@selfscale/protocol";
-import { type Base } from "./floor.ts";
 import {
+  type Base,
   type Reservation,
   type ReservationReason,
   type ReservationRequest,

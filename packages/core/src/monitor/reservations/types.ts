@@ -32,6 +32,7 @@ export const RESERVATION_REASONS = {
   // granted
   there: "The memory and the CPUs can be used.",
   proceeded: "The wait is over; it goes on with what is there.",
+  found: "The monitor before this one had granted it.",
   // waiting, and refused when the wait is over
   "no-measurements": "Nothing is measured yet, so nobody knows what is in use.",
   "no-agent": "No agent is connected, and nobody else can make this machine larger.",
@@ -77,6 +78,22 @@ export type Reservation = Readonly<{
   grantedAt: MonoMs | null;
   /** The last that was told; null until the step that took it in ends. */
   verdict: Verdict | null;
+}>;
+
+/** Memory in use that no reservation explains, and what the kernel kept for itself then. Bytes. */
+export type Base = Readonly<{
+  /** What can't be reclaimed, and the margin that the policy always keeps. */
+  usedBytes: number;
+  kernelBytes: number;
+  /** The size that the kernel's share was measured at. */
+  toldBytes: number;
+}>;
+
+/** What outlives a restart of the monitor: what was granted, and what all of it came on top of. */
+export type GrantedReservations = Readonly<{
+  base: Base | null;
+  /** `granted`: what of it could be used. */
+  all: readonly Readonly<{ request: ReservationRequest; granted: Size }>[];
 }>;
 
 /** Reservations of one door that may be active at once, and how many of them may be one owner's. */
