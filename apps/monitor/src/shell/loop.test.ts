@@ -95,11 +95,12 @@ test("reads memory every 100 ms and CPU every 200 ms", () => {
   expect([count("memory"), count("cpu")]).toEqual([11, 6]);
 });
 
-test("fed before it starts: it still reads once at a time", () => {
+test("fed before it starts: it is woken no more often", () => {
   create().feed({ kind: "tick" });
   loop.start();
+  expect(vi.getTimerCount()).toBe(1);
   vi.advanceTimersByTime(1000);
-  expect([count("memory"), count("cpu")]).toEqual([11, 6]);
+  expect([count("memory"), count("cpu"), vi.getTimerCount()]).toEqual([11, 6, 1]);
 });
 
 test("after a long pause it goes on from now, without catching up", () => {
