@@ -29,6 +29,8 @@ const TIMERS: DoorTimers = {
   answerMs: 200,
 };
 
+export type RigOptions = Readonly<{ user?: string; timers?: Partial<DoorTimers> }>;
+
 type Active = {
   request: ReservationRequest;
   state: ReservationState;
@@ -52,9 +54,15 @@ export class DoorRig {
   /** The node has no room: nothing is granted. */
   isFull = false;
   isStopped = false;
-  #looks = 0;
+  /** Questions that PostgreSQL was asked, and how many of them were about its locks. */
+  queries = 0;
+  looks = 0;
 
-  constructor(server: PostgresServer, root: string, user = "selfscale_monitor") {
+  constructor(
+    server: PostgresServer,
+    root: string,
+    { user = "selfscale_monitor", timers = TIMERS }: RigOptions = {},
+  ) {
     this.stateFile = path.join(root, String(server.port), "state.json");
     const log = this.#log();
     const { dir: host, port } = server;
@@ -75,13 +83,13 @@ export class DoorRig {
       feed: (event) => this.#feed(event),
       view: () => this.#view(),
       log,
-      timers: TIMERS,
+      timers: { ...TIMERS, ...timers },
     });
   }
 
   /** Started, connected, and its first word written. */
-  static async start(server: PostgresServer, root: string): Promise<DoorRig> {
-    const rig = new DoorRig(server, root);
+  static async start(server: PostgresServer, root: string, options?: RigOptions): Promise<DoorRig> {
+    const rig = new DoorRig(server, root, options);
     rig.start();
     await until("the door is open", () => fs.existsSync(rig.stateFile) || null);
     return rig;
@@ -111,15 +119,16 @@ export class DoorRig {
   /** The door has looked at the locks as they are now. */
   async looked(): Promise<void> {
     // One look may have begun before.
-    const enough = this.#looks + 2;
-    await until("the door looks", () => this.#looks >= enough || null);
+    const enough = this.looks + 2;
+    await until("the door looks", () => this.looks >= enough || null);
   }
 
   #countLooks(): void {
     const query = this.client.query.bind(this.client);
     this.client.query = async (text, values) => {
       const outcome = await query(text, values);
-      if (text.includes("pg_locks")) this.#looks += 1;
+      this.queries += 1;
+      if (text.includes("pg_locks")) this.looks += 1;
       return outcome;
     };
   }

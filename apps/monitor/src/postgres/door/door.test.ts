@@ -416,7 +416,13 @@ describe("a stranger", () => {
   });
 
   test("nor may who may reserve touch what is beneath it", async () => {
-    for (const call of ["_ring('ask', '{}')", "_state()", "_ask('{}')", "_root()", "_answer(1)"]) {
+    for (const call of [
+      "_ring('ask', '{}')",
+      "_state()",
+      "_ask(1, '{}')",
+      "_root()",
+      "_answer(1)",
+    ]) {
       expect(await refusal(app, `SELECT selfscale.${call}`)).toMatchObject({ code: "42501" });
     }
   });

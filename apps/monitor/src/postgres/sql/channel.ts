@@ -80,10 +80,19 @@ CREATE OR REPLACE FUNCTION selfscale._nonce() RETURNS integer LANGUAGE sql VOLAT
   SELECT (('x' || left(md5(gen_random_uuid()::text), 8))::bit(32)::integer & 2147483647) | 1
 $$;
 
--- Numbers of the reservations that this session holds a lock for.
-CREATE OR REPLACE FUNCTION selfscale._mine() RETURNS SETOF integer LANGUAGE sql VOLATILE ${DEFINER} AS $$
+-- Numbers that this session holds one of our locks for, of one kind. That alone says nothing: anybody may take any lock, and pg_locks
+-- shows everybody the numbers of others.
+CREATE OR REPLACE FUNCTION selfscale._locked(class bigint) RETURNS SETOF integer LANGUAGE sql VOLATILE ${DEFINER} AS $$
   SELECT DISTINCT objid::bigint::integer FROM pg_locks
-  WHERE locktype = 'advisory' AND classid::bigint IN (${LOCK_CLASS}, ${LOCK_CLASS + 1}) AND objsubid = 2
+  WHERE locktype = 'advisory' AND classid::bigint = class AND objsubid = 2
     AND objid::bigint BETWEEN 1 AND 2147483647 AND pid = pg_backend_pid() AND granted
+$$;
+
+-- Numbers of the reservations of this session that a lock of it stands for, by the monitor's last word.
+CREATE OR REPLACE FUNCTION selfscale._mine() RETURNS SETOF integer LANGUAGE sql VOLATILE ${DEFINER} AS $$
+  SELECT (one ->> 'nonce')::integer FROM jsonb_array_elements(selfscale._state() -> 'reservations') AS one
+  WHERE (one ->> 'pid')::integer = pg_backend_pid() AND one ->> 'owner' = session_user
+    AND ((one ->> 'nonce')::integer IN (SELECT selfscale._locked(${LOCK_CLASS}))
+      OR (one ->> 'nonce')::integer IN (SELECT selfscale._locked(${LOCK_CLASS + 1})))
 $$;
 `;

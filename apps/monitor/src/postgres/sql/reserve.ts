@@ -11,13 +11,12 @@ const GRACE_SEC = 1;
 const UNHEARD_SEC = { stale: 2, absent: 5 };
 
 export const RESERVE = String.raw`
--- Takes the lock that shows the monitor that we are here, and asks. Gives the number of the reservation.
-CREATE OR REPLACE FUNCTION selfscale._ask(request jsonb) RETURNS integer LANGUAGE plpgsql VOLATILE ${DEFINER} AS $$
+-- Asks for what has this number, whose lock we hold.
+CREATE OR REPLACE FUNCTION selfscale._ask(nonce integer, request jsonb) RETURNS void LANGUAGE plpgsql VOLATILE ${DEFINER} AS $$
 DECLARE
   state jsonb := selfscale._living();
   most integer := (state #>> '{limits,perOwner}')::integer;
   held integer;
-  nonce integer;
 BEGIN
   -- Those whose session has ended do not count, though the monitor may not have noticed yet.
   SELECT count(*) INTO held FROM jsonb_array_elements(state -> 'reservations') AS one
@@ -28,13 +27,8 @@ BEGIN
     RAISE EXCEPTION 'role "%" has % reservations already', session_user, held USING ERRCODE = '53400',
       HINT = 'End some with selfscale.release(), or make one larger instead of many small ones.';
   END IF;
-  LOOP
-    nonce := selfscale._nonce();
-    EXIT WHEN pg_try_advisory_xact_lock(${LOCK_CLASS}, nonce);
-  END LOOP;
   PERFORM selfscale._ring('ask', request || jsonb_build_object('nonce', nonce, 'pid', pg_backend_pid(),
     'role', session_user, 'database', current_database()));
-  RETURN nonce;
 END
 $$;
 
@@ -96,6 +90,13 @@ BEGIN
 END
 $$;
 
+-- Lets go of the session's lock, if this session has it.
+CREATE OR REPLACE FUNCTION selfscale._unlock(nonce integer) RETURNS void LANGUAGE plpgsql VOLATILE ${DEFINER} AS $$
+BEGIN
+  IF nonce IN (SELECT selfscale._locked(${LOCK_CLASS + 1})) THEN PERFORM pg_advisory_unlock(${LOCK_CLASS + 1}, nonce); END IF;
+END
+$$;
+
 -- Reserves for whoever called, through one of the monitor's doors. Not granted to anybody: reserve() is.
 CREATE OR REPLACE FUNCTION selfscale._reserve(door text, memory text, cpu numeric, wait interval, hold interval, scope text,
   reason text, if_refused text,
@@ -121,21 +122,31 @@ BEGIN
   IF ends_with = 'hold' AND hold_ms IS NULL THEN
     RAISE EXCEPTION 'scope ''hold'' needs a hold' USING ERRCODE = '22023', HINT = 'Such as hold => ''10 min''.';
   END IF;
-  nonce := selfscale._ask(jsonb_build_object('door', door, 'memBytes', mem_bytes, 'milliCpu', milli_cpu, 'waitMs', wait_ms,
-    'holdMs', hold_ms, 'scope', ends_with, 'ifRefused', if_not, 'reason', left(coalesce(reason, ''), 200)));
-  answer := selfscale._await(nonce, wait_ms);
-  granted := coalesce(answer ->> 'state' = 'granted', false);
-  IF NOT granted AND if_not = 'fail' THEN
-    PERFORM selfscale._refuse(answer, asked, wait);
-  END IF;
-  IF granted THEN
-    -- Only now: had we failed, the transaction's lock would have ended with it, and a session's would not.
-    IF ends_with = 'session' THEN PERFORM pg_advisory_lock(${LOCK_CLASS + 1}, nonce); END IF;
-    -- The hold counts from here. With scope 'hold' it is also what keeps the reservation when our lock is gone.
-    IF hold_ms IS NOT NULL THEN
+  -- The locks show the monitor that we are here. They are taken before anybody sees the number, for a lock that we had to wait for
+  -- would be a lock that others can make us wait for.
+  BEGIN
+    LOOP
+      nonce := selfscale._nonce();
+      CONTINUE WHEN ends_with = 'session' AND NOT pg_try_advisory_lock(${LOCK_CLASS + 1}, nonce);
+      EXIT WHEN pg_try_advisory_xact_lock(${LOCK_CLASS}, nonce);
+      PERFORM selfscale._unlock(nonce);
+    END LOOP;
+    PERFORM selfscale._ask(nonce, jsonb_build_object('door', door, 'memBytes', mem_bytes, 'milliCpu', milli_cpu, 'waitMs', wait_ms,
+      'holdMs', hold_ms, 'scope', ends_with, 'ifRefused', if_not, 'reason', left(coalesce(reason, ''), 200)));
+    answer := selfscale._await(nonce, wait_ms);
+    granted := coalesce(answer ->> 'state' = 'granted', false);
+    IF NOT granted THEN
+      IF if_not = 'fail' THEN PERFORM selfscale._refuse(answer, asked, wait); END IF;
+      PERFORM selfscale._unlock(nonce);
+    ELSIF hold_ms IS NOT NULL THEN
+      -- The hold counts from here. With scope 'hold' it is also what keeps the reservation when our lock is gone.
       PERFORM selfscale._ring('hold', jsonb_build_object('nonce', nonce, 'holdMs', hold_ms));
     END IF;
-  END IF;
+  EXCEPTION WHEN OTHERS OR query_canceled THEN
+    -- The transaction's lock ends with the error, a session's does not.
+    PERFORM selfscale._unlock(nonce);
+    RAISE;
+  END;
   id := 'sql-' || nonce;
   granted_memory := pg_size_pretty((answer #>> '{granted,memBytes}')::bigint);
   granted_cpu := trim_scale((answer #>> '{granted,milliCpu}')::numeric / 1000);
@@ -185,17 +196,17 @@ $$;
 
 CREATE OR REPLACE FUNCTION selfscale.release(id text DEFAULT NULL) RETURNS integer LANGUAGE plpgsql VOLATILE ${DEFINER} AS $$
 DECLARE
+  meant integer[] := ARRAY(SELECT selfscale._meant(id));
+  -- Locks of our own, whatever the monitor says: also when there is none.
+  locked integer[] := ARRAY(SELECT one FROM selfscale._locked(${LOCK_CLASS + 1}) AS one WHERE id IS NULL OR one = ANY (meant));
   nonce integer;
   done integer := 0;
 BEGIN
-  FOR nonce IN SELECT selfscale._meant(id) LOOP
+  FOR nonce IN SELECT unnest(meant) UNION SELECT unnest(locked) LOOP
     done := done + 1;
-    IF EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = ${LOCK_CLASS + 1}
-      AND objid::bigint = nonce AND objsubid = 2 AND pid = pg_backend_pid()) THEN
-      PERFORM pg_advisory_unlock(${LOCK_CLASS + 1}, nonce);
-    END IF;
+    IF nonce = ANY (locked) THEN PERFORM pg_advisory_unlock(${LOCK_CLASS + 1}, nonce); END IF;
     -- Of a transaction's lock nobody can let go: the monitor is told. When there is none, there is nothing to end.
-    CONTINUE WHEN NOT selfscale._is_fresh(selfscale._state());
+    CONTINUE WHEN NOT nonce = ANY (meant) OR NOT selfscale._is_fresh(selfscale._state());
     PERFORM selfscale._ring('release', jsonb_build_object('nonce', nonce));
     PERFORM selfscale._settle(nonce, 'state', 'ended');
   END LOOP;
