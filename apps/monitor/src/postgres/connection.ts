@@ -47,6 +47,8 @@ export class PostgresConnection {
       stream: () => socket, // kept, for a connection that hangs is ended by its socket only
       application_name: APPLICATION_NAME,
       statement_timeout: timing.statementTimeoutMs,
+      // Others may have made functions in the databases that we look at.
+      options: "-c search_path=pg_catalog",
       connectionTimeoutMillis: timing.deadlineMs,
     });
     const connection = new PostgresConnection(client, socket);

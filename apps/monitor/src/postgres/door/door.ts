@@ -189,7 +189,9 @@ export class SqlDoor {
     const known = [...this.#entries.values()];
     if (known.length === 0) return;
     const nonces = known.map(({ ask }) => ask.nonce);
-    const locks = await readLocks(this.#ground.client, nonces);
+    const locks = await readLocks(this.#ground.client, nonces, (problem) =>
+      this.#report(`PostgreSQL does not show its locks: ${problem}`),
+    );
     if (locks === null || this.#isStopped) return;
     // A hold may have been left between our first look and the end of the session.
     this.#take(folder.scan());

@@ -9,7 +9,10 @@ export type Ask = Readonly<{
   /** Number of the reservation, and second key of its advisory lock. */
   nonce: number;
   pid: number;
+  /** Whom the session acts for: the reservation is theirs. */
   role: string;
+  /** Number of the role that logged in, as pg_stat_activity has it; a session may act for another, and roles are renamed. */
+  loginId: number;
   database: string;
   door: "sql" | "anticipation";
   memBytes: number;
@@ -59,6 +62,7 @@ function parseAsk(nonce: number, atMs: number, fields: Fields): Ask | null {
   const {
     pid,
     role,
+    loginId,
     database,
     door,
     memBytes,
@@ -70,15 +74,16 @@ function parseAsk(nonce: number, atMs: number, fields: Fields): Ask | null {
     reason,
   } = fields;
   const isSane =
-    [pid, memBytes, milliCpu, waitMs].every(isWhole) &&
+    [pid, loginId, memBytes, milliCpu, waitMs].every(isWhole) &&
     [role, database, reason].every((text) => typeof text === "string") &&
     (holdMs === null || isWhole(holdMs)) &&
     (door === "sql" || door === "anticipation") &&
     (ifRefused === "fail" || ifRefused === "proceed") &&
     SCOPES.some((one) => one === scope);
   if (!isSane) return null;
-  const checked = { pid, role, database, door, memBytes, milliCpu, waitMs, holdMs, scope };
-  return { kind: "ask", nonce, atMs, ...checked, ifRefused, reason } as Ask;
+  const session = { pid, role, loginId, database };
+  const checked = { door, memBytes, milliCpu, waitMs, holdMs, scope };
+  return { kind: "ask", nonce, atMs, ...session, ...checked, ifRefused, reason } as Ask;
 }
 
 function parseObject(text: string): Fields | null {

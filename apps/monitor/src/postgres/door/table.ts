@@ -7,7 +7,7 @@ import {
 import { type Ask, type Hold } from "./messages.ts";
 
 /** A lock of ours that some session holds now. */
-export type HeldLock = Readonly<{ nonce: number; pid: number; role: string | null }>;
+export type HeldLock = Readonly<{ nonce: number; pid: number; loginId: number }>;
 
 export type Entry = Readonly<{
   id: string;
@@ -52,7 +52,7 @@ export function isKept({ ask, hold }: Entry, { wall }: Clocks): boolean {
 /** Whether a session stands for it. A number alone proves nothing: anybody may take any lock. */
 export function isHeld({ ask }: Entry, locks: readonly HeldLock[]): boolean {
   return locks.some(
-    ({ nonce, pid, role }) => nonce === ask.nonce && pid === ask.pid && role === ask.role,
+    ({ nonce, pid, loginId }) => nonce === ask.nonce && pid === ask.pid && loginId === ask.loginId,
   );
 }
 

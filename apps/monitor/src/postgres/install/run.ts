@@ -4,7 +4,7 @@ import { loadConfig } from "../../config/load.ts";
 import { type ConnectionSettings, PostgresConnection } from "../connection.ts";
 import { createPostgresSchema, type PostgresSettings } from "../settings.ts";
 import { installScript, removeScript, upgradeScript } from "../sql/script.ts";
-import { SCHEMA_VERSION } from "../sql/version.ts";
+import { SCHEMA_COMMENT, SCHEMA_VERSION } from "../sql/version.ts";
 import { type SqlOptions, type SqlVerb } from "./command.ts";
 
 /** Installing and asking are done by people, who wait no longer than this. */
@@ -80,8 +80,8 @@ function described(error: unknown, more = ""): SqlCommandError {
   return new SqlCommandError(`PostgreSQL: ${message}${state}${advice}${more}`, { cause: error });
 }
 
-const STATUS = String.raw`SELECT current_setting('server_version') AS server, pg_is_in_recovery() AS standby,
-  obj_description(to_regnamespace('selfscale')::oid, 'pg_namespace') AS comment,
+const STATUS = `SELECT current_setting('server_version') AS server, pg_is_in_recovery() AS standby,
+  ${SCHEMA_COMMENT} AS comment,
   (SELECT prosqlbody IS NOT NULL FROM pg_proc WHERE pronamespace = to_regnamespace('selfscale') AND proname = '_root') AS root,
   (SELECT string_agg(m.rolname, ', ' ORDER BY m.rolname) FROM pg_auth_members JOIN pg_roles m ON m.oid = member
     WHERE roleid = to_regrole('selfscale_user')) AS users,

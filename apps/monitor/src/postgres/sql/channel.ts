@@ -1,11 +1,10 @@
 // How the functions and the monitor reach each other: files that only PostgreSQL's owner and the monitor can touch. Both sides of it work in
 // any transaction, at any isolation level, and on a standby, for nothing in the database is written or read.
+import { DEFINER } from "./pinned.ts";
 import { LOCK_CLASS, SCHEMA_VERSION } from "./version.ts";
 
 /** Without a word of the monitor for so long, it is gone. Seconds; it writes once a second. */
 const MUTE_SEC = 5;
-
-const DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
 
 /** `folder` holds letters, digits, dots, dashes and slashes only: the configuration takes nothing else. */
 export function root(folder: string): string {

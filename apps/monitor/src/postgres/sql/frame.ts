@@ -1,14 +1,20 @@
 // What an installation begins and ends with: who may do it, what is there already, and the roles.
-import { LOCK_CLASS, SCHEMA_VERSION } from "./version.ts";
+import { LOCK_CLASS, SCHEMA_COMMENT, SCHEMA_VERSION } from "./version.ts";
 
-/** Says what must be so before anything is touched. Refuses with an SQLSTATE of its own for each. */
+/**
+ * Says what must be so before anything is touched. A superuser runs it in a database where others may have made functions for their
+ * search path: only what is PostgreSQL's own is found.
+ * Refuses with an SQLSTATE of its own for each.
+ */
 export function preconditions(command: "install" | "upgrade" | "remove"): string {
   return String.raw`
 SET LOCAL client_min_messages = warning;
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL standard_conforming_strings = on;
 SELECT pg_advisory_xact_lock(${LOCK_CLASS}, 0);
 DO $guard$
 DECLARE
-  comment text := obj_description(to_regnamespace('selfscale')::oid, 'pg_namespace');
+  comment text := ${SCHEMA_COMMENT};
   installed integer := substring(comment FROM '^selfscale schema, version (\d+)')::integer;
 BEGIN
   IF pg_is_in_recovery() THEN
@@ -60,6 +66,12 @@ BEGIN
   IF to_regrole('selfscale_user') IS NULL THEN CREATE ROLE selfscale_user NOLOGIN; END IF;
   IF to_regrole('selfscale_owner') IS NULL THEN CREATE ROLE selfscale_owner NOLOGIN; END IF;
   IF to_regrole('selfscale_monitor') IS NULL THEN CREATE ROLE selfscale_monitor LOGIN; END IF;
+  -- What it is granted next would be theirs who may be it.
+  IF EXISTS (SELECT FROM pg_roles AS one WHERE rolname = 'selfscale_owner'
+    AND (rolcanlogin OR rolsuper OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = one.oid))) THEN
+    RAISE EXCEPTION 'there is a role "selfscale_owner" that can log in, or that others are members of' USING ERRCODE = '42710',
+      HINT = 'Drop it, or ALTER ROLE selfscale_owner NOLOGIN NOSUPERUSER, and REVOKE it from its members.';
+  END IF;
 END
 $roles$;
 GRANT pg_read_server_files, pg_write_server_files TO selfscale_owner;

@@ -1,8 +1,10 @@
 // What people write, and what is made of it. Each mistake is 22023, and each NULL 22004.
+import { PINNED } from "./pinned.ts";
+
 export const QUANTITIES = String.raw`
 -- '12GB', '512 MB', '1.5 GiB', '4Gi', '1048576': units of 1024, as PostgreSQL's own.
 CREATE OR REPLACE FUNCTION selfscale._bytes(size text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE
-  SET search_path = pg_catalog, pg_temp AS $$
+  ${PINNED} AS $$
 DECLARE
   parts text[] := regexp_match(size, '^\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*$');
   factor numeric := CASE lower(parts[2])
@@ -27,14 +29,14 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION selfscale._milli_cpu(cpu numeric) RETURNS integer LANGUAGE plpgsql IMMUTABLE
-  SET search_path = pg_catalog, pg_temp AS $$
+  ${PINNED} AS $$
 BEGIN
   IF cpu IS NULL THEN
     RAISE EXCEPTION 'cpu is NULL' USING ERRCODE = '22004', HINT = 'Leave it out for none.';
   END IF;
   -- NaN is above every number.
   IF cpu < 0 OR cpu > 1024 THEN
-    RAISE EXCEPTION 'cpu % is not accepted', cpu USING ERRCODE = '22023',
+    RAISE EXCEPTION 'cpu % is not accepted', left(cpu::text, 60) USING ERRCODE = '22023',
       HINT = 'Expected a number of CPUs from 0 to 1024, such as 4 or 0.5.';
   END IF;
   RETURN ceil(cpu * 1000);
@@ -43,21 +45,24 @@ $$;
 
 -- Milliseconds of an interval between two others.
 CREATE OR REPLACE FUNCTION selfscale._millis(name text, value interval, shortest interval, longest interval) RETURNS bigint
-  LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  LANGUAGE plpgsql IMMUTABLE ${PINNED} AS $$
+DECLARE
+  secs numeric := extract(epoch FROM value);
 BEGIN
   IF value IS NULL THEN
     RAISE EXCEPTION '% is NULL', name USING ERRCODE = '22004';
   END IF;
-  IF value < shortest OR value > longest THEN
+  -- Intervals are compared with months of 30 days, but twelve of them last 365.25.
+  IF secs < extract(epoch FROM shortest) OR secs > extract(epoch FROM longest) THEN
     RAISE EXCEPTION '% % is not accepted', name, quote_literal(value) USING ERRCODE = '22023',
       HINT = format('Expected an interval from %s to %s.', shortest, longest);
   END IF;
-  RETURN ceil(extract(epoch FROM value) * 1000);
+  RETURN ceil(secs * 1000);
 END
 $$;
 
 CREATE OR REPLACE FUNCTION selfscale._one_of(name text, value text, VARIADIC words text[]) RETURNS text
-  LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  LANGUAGE plpgsql IMMUTABLE ${PINNED} AS $$
 BEGIN
   IF value IS NULL THEN
     RAISE EXCEPTION '% is NULL', name USING ERRCODE = '22004';

@@ -1,7 +1,6 @@
 // reserve(), hold() and release(): what people call.
+import { DEFINER, PINNED } from "./pinned.ts";
 import { LOCK_CLASS } from "./version.ts";
-
-const DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
 
 /** Seconds. Looking for the answer costs a small file each time, so less often the longer it takes. */
 const POLL = { first: 0.002, factor: 1.2, most: 0.05 };
@@ -28,7 +27,8 @@ BEGIN
       HINT = 'End some with selfscale.release(), or make one larger instead of many small ones.';
   END IF;
   PERFORM selfscale._ring('ask', request || jsonb_build_object('nonce', nonce, 'pid', pg_backend_pid(),
-    'role', session_user, 'database', current_database()));
+    'role', session_user, 'loginId', (SELECT usesysid::bigint FROM pg_stat_get_activity(pg_backend_pid())),
+    'database', current_database()));
 END
 $$;
 
@@ -69,7 +69,7 @@ $$;
 
 -- An end without what was asked for is an error of its own for each kind of reason.
 CREATE OR REPLACE FUNCTION selfscale._refuse(answer jsonb, asked text, wait interval) RETURNS void LANGUAGE plpgsql
-  SET search_path = pg_catalog, pg_temp AS $$
+  ${PINNED} AS $$
 DECLARE
   reason text := coalesce(answer ->> 'reason', 'unanswered');
   sentence text := coalesce(answer ->> 'text', 'The monitor did not answer.');
@@ -143,8 +143,11 @@ BEGIN
       PERFORM selfscale._ring('hold', jsonb_build_object('nonce', nonce, 'holdMs', hold_ms));
     END IF;
   EXCEPTION WHEN OTHERS OR query_canceled THEN
-    -- The transaction's lock ends with the error, a session's does not.
-    PERFORM selfscale._unlock(nonce);
+    -- The transaction's lock ends with the error, a session's does not. Without a function of ours: they may have been dropped meanwhile.
+    IF EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = ${LOCK_CLASS + 1}
+      AND objid::bigint = nonce AND objsubid = 2 AND pid = pg_backend_pid()) THEN
+      PERFORM pg_advisory_unlock(${LOCK_CLASS + 1}, nonce);
+    END IF;
     RAISE;
   END;
   id := 'sql-' || nonce;
@@ -174,7 +177,9 @@ BEGIN
   SELECT one ->> 'owner' INTO owner FROM jsonb_array_elements(selfscale._living() -> 'reservations') AS one
     WHERE one ->> 'id' = _meant.id AND one ->> 'nonce' IS NOT NULL;
   IF owner IS NULL THEN RETURN; END IF;
-  IF owner <> session_user AND NOT coalesce(pg_has_role(session_user, owner, 'MEMBER'), false) THEN
+  -- Whose role has been dropped since: a superuser's.
+  IF owner <> session_user AND NOT coalesce(pg_has_role(session_user, to_regrole(quote_ident(owner))::oid, 'MEMBER'),
+    (SELECT rolsuper FROM pg_roles WHERE rolname = session_user), false) THEN
     RAISE EXCEPTION 'reservation "%" belongs to role "%"', id, owner USING ERRCODE = '42501';
   END IF;
   RETURN NEXT substring(id FROM '\d+$')::integer;

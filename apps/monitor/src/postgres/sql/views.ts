@@ -1,5 +1,5 @@
 // What can be looked at.
-const DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
+import { DEFINER } from "./pinned.ts";
 
 export const VIEWS = String.raw`
 CREATE OR REPLACE FUNCTION selfscale._size() RETURNS TABLE (rung text, cpu numeric, memory text, memory_bytes bigint, note text)
