@@ -14,6 +14,8 @@ CREATE SCHEMA selfscale AUTHORIZATION selfscale_owner;
 CREATE TABLE selfscale.asked (memory text, wait interval, scope text, reason text, door text);
 GRANT ALL ON selfscale.asked TO selfscale_owner;
 SET ROLE selfscale_owner;
+CREATE FUNCTION selfscale._state() RETURNS jsonb LANGUAGE sql AS $$ SELECT '{}'::jsonb $$;
+CREATE FUNCTION selfscale._is_fresh(state jsonb) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
 CREATE FUNCTION selfscale._reserve(door text, memory text, cpu numeric, wait interval, hold interval, scope text, reason text,
   if_refused text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN

@@ -3,8 +3,7 @@
 // text, so what is built by functions, or by several commands in one text, is estimated from the settings alone.
 // REINDEX has event triggers since PostgreSQL 17, and CONCURRENTLY commits in between: the monitor sees those in the progress views.
 
-const DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
-const PLAIN = "SET search_path = pg_catalog, pg_temp";
+import { DEFINER, PINNED } from "./pinned.ts";
 
 /** Less is not worth a wait: the monitor's own reserve covers it. MiB. */
 const LEAST_MIB = 32;
@@ -24,19 +23,19 @@ const TAGS = [
 export const AHEAD = String.raw`
 -- packages/core/src/policy/postgres/estimate.ts says the same, and why. NULL: not known.
 CREATE OR REPLACE FUNCTION selfscale._index_bytes(maintenance_bytes bigint, workers integer, table_bytes bigint, table_rows double precision)
-RETURNS bigint LANGUAGE sql IMMUTABLE ${PLAIN} AS $$
+RETURNS bigint LANGUAGE sql IMMUTABLE ${PINNED} AS $$
   SELECT round((1.1 * least(maintenance_bytes, sorted) + 4194304 * (1 + CASE WHEN sorted < 33554432 THEN 0
     ELSE greatest(0, least(workers, maintenance_bytes / 33554432 - 1)) END))::numeric)::bigint
   FROM (SELECT coalesce(table_rows * 64 + table_bytes, table_bytes * 3) AS sorted) AS estimate
 $$;
 
 CREATE OR REPLACE FUNCTION selfscale._query_bytes(work_bytes bigint, hash_multiplier double precision, workers integer)
-RETURNS bigint LANGUAGE sql IMMUTABLE ${PLAIN} AS $$
+RETURNS bigint LANGUAGE sql IMMUTABLE ${PINNED} AS $$
   SELECT round((work_bytes * greatest(1, hash_multiplier) * (${PLAN_NODES} + workers))::numeric)::bigint
 $$;
 
 -- The table that a command names first, as it is written there; NULL when it names none, or more than one command is there.
-CREATE OR REPLACE FUNCTION selfscale._table_in(tag text, command text) RETURNS text LANGUAGE sql IMMUTABLE ${PLAIN} AS $$
+CREATE OR REPLACE FUNCTION selfscale._table_in(tag text, command text) RETURNS text LANGUAGE sql IMMUTABLE ${PINNED} AS $$
   SELECT CASE
     WHEN (SELECT count(*) FROM regexp_matches(command, '\m(create\s+(unique\s+)?index|alter\s+table|reindex)\M', 'gi')) <> 1 THEN NULL
     WHEN tag = 'CREATE INDEX' THEN (regexp_match(command, '\mon\s+(?:only\s+)?${NAME}', 'i'))[1]
@@ -47,7 +46,7 @@ $$;
 
 -- What is sorted for an index on it: of a partitioned table one part after the other, of an index its table.
 CREATE OR REPLACE FUNCTION selfscale._table_size(relation regclass, OUT bytes bigint, OUT "rows" double precision)
-LANGUAGE sql STABLE ${PLAIN} AS $$
+LANGUAGE sql STABLE ${PINNED} AS $$
   SELECT pg_table_size(part.oid), nullif(part.reltuples, -1)
   FROM pg_class AS part
   WHERE part.oid = coalesce((SELECT indrelid FROM pg_index WHERE indexrelid = relation), relation)
@@ -56,7 +55,7 @@ LANGUAGE sql STABLE ${PLAIN} AS $$
 $$;
 
 CREATE OR REPLACE FUNCTION selfscale._ahead_bytes(tag text, command text, relation regclass) RETURNS bigint
-LANGUAGE plpgsql STABLE ${PLAIN} AS $$
+LANGUAGE plpgsql STABLE ${PINNED} AS $$
 DECLARE
   maintenance bigint := pg_size_bytes(current_setting('maintenance_work_mem'));
   workers integer := current_setting('max_parallel_maintenance_workers');
@@ -83,19 +82,26 @@ $$;
 CREATE OR REPLACE FUNCTION selfscale._reserve_ahead(bytes bigint, wait interval, what text) RETURNS void
 LANGUAGE plpgsql VOLATILE ${DEFINER} AS $$
 BEGIN
+  -- Nobody is there: reserve() would make sure of it, and the command would wait for nothing.
+  IF NOT selfscale._is_fresh(selfscale._state()) THEN RETURN; END IF;
   PERFORM selfscale._reserve('anticipation', bytes::text, 0, wait, NULL, 'transaction', what, 'proceed');
 END
 $$;
 
 CREATE OR REPLACE FUNCTION selfscale._ahead(tag text, command text, relation regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE ${PLAIN} AS $$
+LANGUAGE plpgsql VOLATILE ${PINNED} AS $$
 DECLARE
   bytes bigint;
+  wait interval;
+  statement_most interval := current_setting('statement_timeout')::interval;
 BEGIN
   IF NOT coalesce(nullif(current_setting('selfscale.anticipate', true), ''), 'on')::boolean THEN RETURN; END IF;
   bytes := selfscale._ahead_bytes(tag, command, relation);
   IF bytes < ${LEAST_MIB * 1024 * 1024} THEN RETURN; END IF;
-  PERFORM selfscale._reserve_ahead(bytes, coalesce(nullif(current_setting('selfscale.anticipate_wait', true), ''), '10 s')::interval, tag);
+  wait := coalesce(nullif(current_setting('selfscale.anticipate_wait', true), ''), '10 s')::interval;
+  -- It shall not be our wait that the command fails for.
+  IF statement_most > '0' THEN wait := least(wait, statement_most / 2); END IF;
+  PERFORM selfscale._reserve_ahead(bytes, wait, tag);
 END
 $$;
 
