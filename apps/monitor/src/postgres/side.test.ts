@@ -3,9 +3,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Client } from "pg";
+import { encodeFromAgent } from "@selfscale/protocol";
 import { pino } from "pino";
 import { loadConfig } from "../config/load.ts";
-import { fetchText } from "../local-api/client.ts";
+import { fetchText, open, textOf } from "../local-api/client.ts";
 import { Monitor } from "../monitor.ts";
 import { makeDoorRoot } from "../testing/door-rig.ts";
 import { GrowingAgent } from "../testing/growing-agent.ts";
@@ -119,6 +120,64 @@ test("more than the operator allows is refused at once, in the words of the regi
     message: "12 GB can never be granted here",
     detail: expect.stringContaining("2048 MiB") as string,
   });
+});
+
+test("a PostgreSQL that hangs delays nobody: the machine grows, the agent is answered, and reserve() works again afterwards", async () => {
+  await app.query("SELECT selfscale.reserve('100MB', scope => 'session')");
+  const grown = () => monitor.status().monitor.ladder.actual?.memBytes ?? 0;
+  const before = grown();
+  const state = path.join(root, String(server.port), "state.json");
+  server.freeze();
+  try {
+    // Somebody holds something, so the door asks twice a second, and gets no answer.
+    machine.set({ availableBytes: 8 * MIB, anonBytes: 380 * MIB });
+    await until("the machine has grown", () => grown() > before || null);
+    // Its word is written once a second, as long as it is connected.
+    const silentMs = () => Date.now() - fs.statSync(state).mtimeMs;
+    await until("the connection is given up", () => silentMs() > 1_500 || null);
+    const pong = new Promise((resolve) => agent.peer.ws.once("pong", resolve));
+    agent.peer.ws.ping();
+    await pong;
+    agent.peer.ws.send(encodeFromAgent({ type: "HealthCheck", content: {}, id: 1_000 }));
+    await until(
+      "the agent is answered",
+      () => agent.peer.frames.find((frame) => frame.includes('"id":1000')) ?? null,
+    );
+    expect(await reservations()).toMatchObject([{ door: "sql", state: "granted" }]);
+  } finally {
+    server.thaw();
+  }
+  await until("it serves again", () =>
+    app.query("SELECT selfscale.reserve('10MB', scope => 'transaction')").then(
+      () => true as const,
+      () => null,
+    ),
+  );
+}, 30_000);
+
+test("texts that no database can hold, given at another door, break no view and no function", async () => {
+  const socket = path.join(machine.dir, "run", "monitor.sock");
+  const wish = {
+    memory: "10Mi",
+    hold: "10m",
+    owner: "x\u0000\udfff",
+    reason: "a\u0000b\ud800c\u{1f600}",
+  };
+  const answer = await open(
+    socket,
+    { method: "POST", path: "/reservations" },
+    { body: JSON.stringify(wish), timeoutMs: 5_000 },
+  );
+  const { id } = JSON.parse(await textOf(answer)) as { id: string };
+  const row = await until("it is seen", async () => {
+    const found = await one("SELECT owner, reason FROM selfscale.reservations");
+    return "owner" in found ? found : null;
+  });
+  expect(row).toEqual({ owner: "x", reason: "a b c\u{1f600}" });
+  expect(await one("SELECT count(*) > 3 AS told FROM selfscale.explain()")).toEqual({ told: true });
+  await open(socket, { method: "DELETE", path: `/reservations/${id}` }, { timeoutMs: 5_000 }).then(
+    textOf,
+  );
 });
 
 test("a full node: it says who binds, or goes on without", async () => {

@@ -29,7 +29,11 @@ const TIMERS: DoorTimers = {
   answerMs: 200,
 };
 
-export type RigOptions = Readonly<{ user?: string; timers?: Partial<DoorTimers> }>;
+export type RigOptions = Readonly<{
+  user?: string;
+  database?: string;
+  timers?: Partial<DoorTimers>;
+}>;
 
 type Active = {
   request: ReservationRequest;
@@ -61,14 +65,14 @@ export class DoorRig {
   constructor(
     server: PostgresServer,
     root: string,
-    { user = "selfscale_monitor", timers = TIMERS }: RigOptions = {},
+    { user = "selfscale_monitor", database = "postgres", timers = TIMERS }: RigOptions = {},
   ) {
     this.stateFile = path.join(root, String(server.port), "state.json");
     const log = this.#log();
     const { dir: host, port } = server;
     this.client = new PostgresClient(
       {
-        ...{ host, port, user, passwordFile: null, database: "postgres" },
+        ...{ host, port, user, passwordFile: null, database },
         ...{ queryTimeoutMs: 1_000, folder: root },
       },
       log,

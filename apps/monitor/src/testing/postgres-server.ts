@@ -150,6 +150,17 @@ export class PostgresServer {
     await ended;
   }
 
+  /** All its processes stand still, as if the disk or the host did. */
+  freeze(): void {
+    process.kill(this.pid, "SIGSTOP");
+    for (const pid of childrenOf(this.pid)) process.kill(pid, "SIGSTOP");
+  }
+
+  /** They go on. */
+  thaw(): void {
+    for (const pid of [...childrenOf(this.pid), this.pid]) process.kill(pid, "SIGCONT");
+  }
+
   async remove(): Promise<void> {
     await this.stop("immediate");
     fs.rmSync(this.dir, { recursive: true, force: true });
@@ -216,6 +227,20 @@ function findRunner(): Runner {
   if (process.getuid?.() !== 0) return {};
   const id = (flag: string) => Number(execFileSync("id", [flag, SUPERUSER], { encoding: "utf8" }));
   return { uid: id("-u"), gid: id("-g") };
+}
+
+function childrenOf(parent: number): number[] {
+  const pids = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      // "pid (name) state parent …", and a name may hold anything.
+      const [, ppid] =
+        fs.readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+      return Number(ppid) === parent;
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
 }
 
 async function freePort(): Promise<number> {
