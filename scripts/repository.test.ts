@@ -15,6 +15,7 @@ import { nothingOfTheMachine } from "./rules/leaks.ts";
 import { notesAreExplained } from "./rules/notes.ts";
 import { coreIsPure } from "./rules/purity.ts";
 import { repositoryFiles } from "./rules/repository-files.ts";
+import { policyNumbersAreSettings } from "./rules/settings.ts";
 import { type RepoFile, type Rule, type Violation } from "./rules/source.ts";
 
 type Example = Readonly<{
@@ -46,7 +47,8 @@ const repository = repositoryFiles();
 function rule(name: string, judge: Rule, rows: Readonly<Record<string, Example>>): void {
   describe(name, () => {
     examples(judge, rows);
-    test("in this repository", () => {
+    // The first of them parses every file, which takes seconds where many tests run at once.
+    test("in this repository", { timeout: 60_000 }, () => {
       expect(say(judge(repository))).toEqual([]);
     });
   });
@@ -290,6 +292,28 @@ rule("core is pure", coreIsPure, {
   "tests of core may look at the world": oneFile("packages/core/src/a.test.ts", "process.env;"),
   "what tests use too": oneFile("packages/core/src/x/testing/a.ts", "process.env;"),
   "other packages too": oneFile("packages/qmp/src/a.ts", "setTimeout(() => {}, 1);"),
+});
+
+const POLICY = "packages/core/src/policy";
+
+rule("the policy's numbers are settings", policyNumbersAreSettings, {
+  "settings, units, and what is none and says so": {
+    files: {
+      [`${POLICY}/presets.ts`]: "export const HOLD_MS = 4_000;",
+      [`${POLICY}/postgres/config.ts`]: "export const WAIT_MS = 30_000;",
+      [`${POLICY}/hold.test.ts`]: "const x = 3;",
+      [`${POLICY}/hold.ts`]:
+        "const MIB = 1024 * 1024;\n/** Not a setting: a page. */\nconst PAGE = 4096;\nconst half = (x: number) => x / 2;",
+      "packages/core/src/agent/vm.ts": "const DEADLINE_MS = 30_000;",
+    },
+    finds: [],
+  },
+  "a constant without a word, and a number within": oneFile(
+    `${POLICY}/hold.ts`,
+    "/** How long. */\nconst HOLD_MS = 4_000;\nconst f = (x: number) => x > 0.75;",
+    '2: 4_000 is no setting: move it to policy/config.ts, or say why: "Not a setting: …"',
+    '3: 0.75 is no setting: move it to policy/config.ts, or say why: "Not a setting: …"',
+  ),
 });
 
 rule("no default exports", noDefaultExports, {

@@ -30,6 +30,10 @@ test.for([
   { args: "status", want: { kind: "status", socketPath: DEFAULT_STATUS_SOCKET, isJson: false } },
   { args: "status --json --status /x", want: { kind: "status", socketPath: "/x", isJson: true } },
   { args: "explain", want: { kind: "explain", socketPath: DEFAULT_STATUS_SOCKET, isJson: false } },
+  {
+    args: "check-config a.yaml",
+    want: { kind: "check-config", configFile: "a.yaml" },
+  },
   { args: "--version", want: { kind: "print", text: `${VERSION}\n` } },
 ])("$args", ({ args, want }) => {
   expect(readCommand(args.split(" ").filter((word) => word !== ""))).toEqual(want);
@@ -44,7 +48,12 @@ test.for([
   {
     args: "statsu",
     problem:
-      'unknown command "statsu", expected status, explain, reserve or sql (see selfscale-monitor --help)',
+      'unknown command "statsu", expected status, explain, reserve, check-config or sql (see selfscale-monitor --help)',
+  },
+  { args: "check-config", problem: "check-config takes one file (see selfscale-monitor --help)" },
+  {
+    args: "check-config a.yaml --preset calm",
+    problem: "check-config takes a file only, not --preset (see selfscale-monitor --help)",
   },
   { args: "status now", problem: 'unexpected argument "now" (see selfscale-monitor --help)' },
   {
@@ -64,6 +73,7 @@ test("--help names every option", () => {
     "--metrics-listen",
     "--status",
     "--preset",
+    "--calm",
     "--protocol-max",
     "--token",
     "--tls-cert",

@@ -11,6 +11,7 @@ export type Command =
   | Readonly<{ kind: "status"; socketPath: string; isJson: boolean }>
   | Readonly<{ kind: "explain"; socketPath: string; isJson: boolean }>
   | Readonly<{ kind: "reserve"; options: ReserveOptions }>
+  | Readonly<{ kind: "check-config"; configFile: string }>
   | Readonly<{ kind: "sql"; options: SqlOptions }>
   | Readonly<{ kind: "print"; text: string }>
   | Readonly<{ kind: "mistake"; problem: string }>;
@@ -22,6 +23,7 @@ export type Settings = Readonly<
     metricsListen: string;
     status: string;
     preset: string;
+    calm: string;
     protocolMax: string;
     token: string;
     tlsCert: string;
@@ -47,6 +49,7 @@ Usage:
   selfscale-monitor explain [--json]   why the size is what it is, and what would change it
   selfscale-monitor reserve --memory SIZE --cpu N [more] -- COMMAND…
                                        run a command once that much is there for it
+  selfscale-monitor check-config FILE  what a file of settings says, before the monitor is started with it
   selfscale-monitor sql install|upgrade|remove|status
                                        the SQL functions; see sql --help
 
@@ -64,14 +67,16 @@ Options (each but --config is also a key of the file; the command line wins):
   --metrics-listen ADDRESS:PORT  where host_* metrics are served  [0.0.0.0:9100]
   --status PATH                  socket of these commands         [${DEFAULT_STATUS_SOCKET}]
   --config FILE                  YAML file with the other settings
-  --preset default|demo          how patiently sizes fall; demo is for showing, not for use
+  --preset default|frugal|calm|demo
+                                 how patiently sizes fall; demo is for showing, not for use
+  --calm N                       the same as a number: 0 is frugal, 0.5 the default, 1 calm
   --protocol-max ${SPOKEN_VERSIONS.join("|")}             highest protocol version to speak                  [${HIGHEST_VERSION}]
   --token FILE                   ask agents for the token in this file
   --tls-cert FILE                serve wss with the certificate in this PEM file
   --tls-key FILE                 its private key
   --tls-client-ca FILE           ask agents for a certificate issued by one in this file
   --require-auth                 refuse to start without a token or a client CA
-  --shadow default|demo          a second policy beside the live one, without effect: see status
+  --shadow PRESET                a second policy beside the live one, without effect: see status
   --record FILE                  write down every frame; at most two files of 8 MiB
   --record-samples-every-ms MS   there also what is measured, 250 or more apart
   --log-level LEVEL              debug, info, warn or error                      [info]
@@ -84,6 +89,7 @@ const OPTIONS = {
   "metrics-listen": { type: "string" },
   status: { type: "string" },
   preset: { type: "string" },
+  calm: { type: "string" },
   "protocol-max": { type: "string" },
   token: { type: "string" },
   "tls-cert": { type: "string" },
@@ -110,6 +116,8 @@ export function readCommand(args: readonly string[]): Command {
   if (values.help) return { kind: "print", text: HELP };
   if (values.version) return { kind: "print", text: `${VERSION}\n` };
   const [word, ...rest] = positionals;
+  if (word === "check-config" && rest.length === 1) return checkCommand(rest[0] ?? "", values);
+  if (word === "check-config") return mistake("check-config takes one file");
   if (rest[0] !== undefined) return mistake(`unexpected argument ${JSON.stringify(rest[0])}`);
   if (word === "status" || word === "explain") {
     const socketPath = values.status ?? DEFAULT_STATUS_SOCKET;
@@ -117,11 +125,18 @@ export function readCommand(args: readonly string[]): Command {
   }
   if (word !== undefined) {
     return mistake(
-      `unknown command ${JSON.stringify(word)}, expected status, explain, reserve or sql`,
+      `unknown command ${JSON.stringify(word)}, expected status, explain, reserve, check-config or sql`,
     );
   }
   if (values.json) return mistake("--json belongs to the commands status and explain");
   return { kind: "run", configFile: values.config ?? null, settings: settingsOf(values) };
+}
+
+/** Nothing beside the file: what the command line overrides is not in it. */
+function checkCommand(configFile: string, values: Readonly<Record<string, unknown>>): Command {
+  const [option] = Object.keys(values);
+  if (option !== undefined) return mistake(`check-config takes a file only, not --${option}`);
+  return { kind: "check-config", configFile };
 }
 
 function reserveCommand(args: readonly string[]): Command {
@@ -146,6 +161,7 @@ function settingsOf(values: Partial<Record<keyof typeof OPTIONS, string | boolea
     metricsListen: values["metrics-listen"],
     status: values.status,
     preset: values.preset,
+    calm: values.calm,
     protocolMax: values["protocol-max"],
     token: values.token,
     tlsCert: values["tls-cert"],

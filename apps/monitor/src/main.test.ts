@@ -190,6 +190,31 @@ describe("refuses", () => {
     expect(run.err).toBe(`selfscale-monitor: ${file}:3: memory.reserveMinByte: unknown key\n`);
   });
 
+  test("the same by check-config, which starts nothing; and a good file in words", async () => {
+    const file = path.join(dir, "monitor.yaml");
+    fs.writeFileSync(file, "calm: 2\n");
+    const bad = start("check-config", file);
+    expect(await bad.exited()).toBe(2);
+    expect(bad.err).toBe(
+      `selfscale-monitor: ${file}:1: calm: 2 is not accepted: expected a number from 0 (follows the need) to 1 (resizes least)\n`,
+    );
+    fs.writeFileSync(
+      file,
+      "calm: 0.8\ncpu: { holdMs: 7000 }\nstartHoldMs: 5000\nshadow: { preset: frugal }\npostgres: {}\nanticipation: { vacuums: false }\n",
+    );
+    const good = start("check-config", file);
+    expect(await good.exited()).toBe(0);
+    expect(good.out.split("\n")).toEqual([
+      `${file}: good`,
+      "policy: preset default, calm 0.8; numbers of its own: startHoldMs 5000, cpu.holdMs 7000",
+      "gives back: what was idle for 22.97 vCPU·s or 22.97 GiB·s",
+      "shadow: frugal",
+      "agents: ws at 0.0.0.0:10301, whoever reaches it",
+      "PostgreSQL: selfscale_monitor in postgres at /var/run/postgresql, port 5432; anticipated are indexBuilds, sessions, connections, up to 50 % of the largest size",
+      "",
+    ]);
+  });
+
   test("a port in use with exit code 1", async () => {
     const { port } = await startMonitor();
     const other = path.join(dir, "other.sock");

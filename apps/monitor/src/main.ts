@@ -1,4 +1,5 @@
 import { type Command, readCommand } from "./cli.ts";
+import { describeConfig } from "./commands/check-config.ts";
 import { reserve } from "./commands/reserve.ts";
 import { type ReserveOptions } from "./commands/reserve-options.ts";
 import { type Config, loadConfig } from "./config/load.ts";
@@ -26,6 +27,7 @@ async function main(command: Command): Promise<void> {
   else if (command.kind === "status") await showStatus(command.socketPath, command.isJson);
   else if (command.kind === "explain") await showExplanation(command.socketPath, command.isJson);
   else if (command.kind === "reserve") await runReserved(command.options);
+  else if (command.kind === "check-config") await checkConfig(command.configFile);
   else if (command.kind === "sql") process.exitCode = await sql(command.options);
   else await run(await loadConfig(command.configFile, command.settings));
 }
@@ -44,6 +46,11 @@ async function run(config: Config): Promise<void> {
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   await monitor.start();
+}
+
+async function checkConfig(file: string): Promise<void> {
+  const config = await loadConfig(file, {});
+  process.stdout.write(`${describeConfig(file, config).join("\n")}\n`);
 }
 
 async function showStatus(socketPath: string, isJson: boolean): Promise<void> {

@@ -8,6 +8,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Config } from "./config/load.ts";
 import { Monitor } from "./monitor.ts";
+import { fetchText } from "./local-api/client.ts";
 import { formatStatus } from "./shell/status.ts";
 import { configFor } from "./testing/config.ts";
 import { blocksBytes, FakeMachine } from "./testing/machine.ts";
@@ -249,6 +250,7 @@ describe("what it tells", () => {
     await until("it decided", () => monitor.status().decisions.at(-1) ?? null);
     expect(monitor.status()).toMatchObject({
       preset: "demo",
+      calm: null,
       protocolMax: 2,
       machine: { uuid: "12345678-9abc-4def-8123-456789abcdef" },
       pageIn: { maxBytesPerSec: 100 * MIB, source: "config" },
@@ -259,6 +261,25 @@ describe("what it tells", () => {
       links: { opened: 1, takeovers: 0 },
       missing: [path.join(machine.roots.proc, "schedstat")],
     });
+  });
+
+  test.for([
+    { preset: "demo" as const, calm: null, place: null, said: "preset demo" },
+    { preset: "frugal" as const, calm: null, place: 0, said: "preset frugal, calm 0" },
+    { preset: "default" as const, calm: 0.8, place: 0.8, said: "preset default, calm 0.8" },
+  ])("how patient it is, in the status and the explanation: $said", async (row) => {
+    await start({ preset: row.preset, calm: row.calm });
+    const status = await until("it is measured", () => {
+      const seen = monitor.status();
+      return seen.monitor.memory.needBytes === null ? null : seen;
+    });
+    expect(status.calm).toBe(row.place);
+    expect(formatStatus(status)).toContain(`${status.version}, ${row.said}, up `);
+    const socketPath = path.join(machine.dir, "run", "monitor.sock");
+    const { explanation } = JSON.parse(await fetchText(socketPath, "/explain")) as {
+      explanation: readonly string[];
+    };
+    expect(explanation.at(-1)).toBe(`How patiently sizes fall is a setting: ${row.said}.`);
   });
 
   test("the cgroup of the settings is part of what is judged by, once it is there", async () => {

@@ -10,11 +10,13 @@ import {
   type MonitorAction,
   type MonitorConfig,
   monitorStatus,
+  PRESET_CALM,
 } from "@selfscale/core";
 import { FEATURES } from "@selfscale/protocol";
 import { type Recorder } from "@selfscale/recording";
 import { VERSION } from "./cli.ts";
 import { type Config } from "./config/load.ts";
+import { sayPolicy } from "./config/policy.ts";
 import { ReservationDesk } from "./local-api/desk.ts";
 import { GrantedFile } from "./local-api/granted-file.ts";
 import { LocalApi } from "./local-api/server.ts";
@@ -165,6 +167,7 @@ export class Monitor {
       pid: process.pid,
       upMs: Math.round(performance.now() - this.#startedAt),
       preset: this.#config.preset,
+      calm: this.#config.calm ?? PRESET_CALM[this.#config.preset],
       protocolMax: this.#config.protocolMax,
       machine: this.#identity,
       pageIn: this.#pageIn,
@@ -177,6 +180,13 @@ export class Monitor {
     };
   }
 
+  /** Why the size is what it is, and by which settings: sentences. */
+  #explain(): readonly string[] {
+    const { preset, calm } = this.#config;
+    const why = explainMonitor(this.#loop.state, performance.now());
+    return [...why, `How patiently sizes fall is a setting: ${sayPolicy(preset, calm)}.`];
+  }
+
   /** Loaded only when it is asked for: a guest has no memory to spare for what it does not use. */
   async #startRecorder(): Promise<Recorder | null> {
     const { record: file } = this.#config;
@@ -187,13 +197,14 @@ export class Monitor {
   }
 
   #coreConfig(): MonitorConfig {
-    const { policy, probeScaleRequest, fileCache } = this.#config;
+    const { policy, probeScaleRequest, fileCache, reactStartMs } = this.#config;
     return {
       ...MONITOR_DEFAULTS,
       policy,
       probeScaleRequest,
       fileCache,
       rMaxBytesPerSec: this.#pageIn.maxBytesPerSec,
+      tReactStartMs: reactStartMs,
       timers: { ...MONITOR_DEFAULTS.timers, ...this.#ground.timers },
     };
   }
@@ -280,7 +291,7 @@ export class Monitor {
     const now = () => performance.now();
     return new LocalApi(status, statusGroup, {
       status: () => this.status(),
-      explain: () => explainMonitor(this.#loop.state, now()),
+      explain: () => this.#explain(),
       reservations: () => viewOf(monitorStatus(this.#loop.state, now()).reservations, now()),
       hasReservation: (id) =>
         this.#loop.state.reservations.active.some(({ request }) => request.id === id),
@@ -305,7 +316,7 @@ export class Monitor {
       now,
       state: () => this.#loop.state,
       decisions: () => this.#journal.decisions(),
-      explain: () => explainMonitor(this.#loop.state, now()),
+      explain: () => this.#explain(),
       reserve: (request) => this.#loop.reserve(request),
       feed: (event) => this.#loop.feed(event),
       log: this.#ground.log,

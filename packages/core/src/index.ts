@@ -105,14 +105,8 @@ export {
   type Pressure,
 } from "./node/brake.ts";
 export { reserveOfDetected } from "./node/reserve.ts";
-export {
-  PRESETS,
-  withCalm,
-  type CpuPolicy,
-  type MemoryPolicy,
-  type PolicyConfig,
-  type PresetName,
-} from "./policy/config.ts";
+export { type CpuPolicy, type MemoryPolicy, type PolicyConfig } from "./policy/config.ts";
+export { PRESET_CALM, PRESETS, withCalm, type PresetName } from "./policy/presets.ts";
 export { type PostgresActivity } from "./policy/postgres/activity.ts";
 export {
   INITIAL_ANTICIPATION,

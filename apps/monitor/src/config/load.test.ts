@@ -2,7 +2,13 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ANTICIPATION_DEFAULTS, FILE_CACHE_DEFAULTS, PRESETS } from "@selfscale/core";
+import {
+  ANTICIPATION_DEFAULTS,
+  FILE_CACHE_DEFAULTS,
+  MONITOR_DEFAULTS,
+  PRESETS,
+  withCalm,
+} from "@selfscale/core";
 import { loadConfig } from "./load.ts";
 
 let dir = "";
@@ -27,6 +33,7 @@ async function problemWith(action: () => Promise<unknown>): Promise<string> {
   throw new Error("expected a problem");
 }
 
+const CALM = "a number from 0 (follows the need) to 1 (resizes least)";
 const DURATION = "a whole number of milliseconds from 0 to 86400000";
 const SIZE = "an integer of bytes, or a number with Ki, Mi, Gi or Ti (512Mi, 1.5Gi)";
 
@@ -56,6 +63,43 @@ describe("one message with file, line, path, value and what was expected", () =>
       yaml: "preset: fast\n",
       problem:
         'monitor.yaml:1: preset: "fast" is not accepted: expected one of default, frugal, calm, demo',
+    },
+    {
+      yaml: "calm: 2\n",
+      problem: `monitor.yaml:1: calm: 2 is not accepted: expected ${CALM}`,
+    },
+    {
+      yaml: "calm: x\n",
+      problem: `monitor.yaml:1: calm: "x" is not accepted: expected ${CALM}`,
+    },
+    {
+      yaml: "shadow:\n  calm: -0.1\n",
+      problem: `monitor.yaml:2: shadow.calm: -0.1 is not accepted: expected ${CALM}`,
+    },
+    {
+      yaml: "preset: frugal\ncalm: 0.8\n",
+      problem:
+        "monitor.yaml: calm: 0.8 is not accepted beside preset frugal, which is calm 0: expected one of both",
+    },
+    {
+      yaml: "shadow: { preset: demo, calm: 1 }\n",
+      problem:
+        "monitor.yaml: shadow.calm: 1 is not accepted beside preset demo, which has a patience of its own: expected one of both",
+    },
+    {
+      yaml: "cpu: { useWindowMs: 10 }\n",
+      problem:
+        "monitor.yaml:1: cpu.useWindowMs: 10 is not accepted: expected a whole number of milliseconds from 200 to 60000",
+    },
+    {
+      yaml: "cpu: { busyTargetShare: 0.99 }\n",
+      problem:
+        "monitor.yaml: cpu.busyTargetShare: 0.99 is not accepted: expected at most cpu.busyLimitShare (0.95)",
+    },
+    {
+      yaml: "shadow: { memory: { oomKeepMaxMs: 1000 } }\n",
+      problem:
+        "monitor.yaml: shadow.memory.oomKeepMs: 600000 is not accepted: expected at most shadow.memory.oomKeepMaxMs (1000)",
     },
     {
       yaml: "protocolMax: 3\n",
@@ -228,6 +272,19 @@ describe("one message with file, line, path, value and what was expected", () =>
       ) as unknown,
     },
     {
+      settings: { calm: "2" },
+      problem: `--calm: "2" is not accepted: expected ${CALM}`,
+    },
+    {
+      settings: { calm: "" },
+      problem: `--calm: "" is not accepted: expected ${CALM}`,
+    },
+    {
+      settings: { preset: "frugal", calm: "1" },
+      problem:
+        "command line: calm: 1 is not accepted beside preset frugal, which is calm 0: expected one of both",
+    },
+    {
       settings: { recordSamplesEveryMs: "100" },
       problem:
         '--record-samples-every-ms: "100" is not accepted: expected a whole number of milliseconds from 250 to 86400000',
@@ -254,6 +311,7 @@ describe("what is accepted", () => {
       status: "/run/selfscale/monitor.sock",
       statusGroup: null,
       preset: "default",
+      calm: null,
       protocolMax: 2,
       probeScaleRequest: false,
       token: null,
@@ -271,6 +329,7 @@ describe("what is accepted", () => {
       cpuEveryMs: 200,
       memoryEveryMs: 100,
       pageInMaxBytesPerSec: "auto",
+      reactStartMs: MONITOR_DEFAULTS.tReactStartMs,
     });
   });
 
@@ -314,6 +373,17 @@ describe("what is accepted", () => {
       },
     });
     expect(pageInMaxBytesPerSec).toBe(2.5 * 2 ** 30);
+  });
+
+  test("calm, in the file and on the command line, and single numbers on top of it", async () => {
+    const file = write("calm: 0.8\ncpu: { worthUnitSec: 3 }\nshadow: { calm: 0 }\n");
+    const calm = withCalm(PRESETS.default, 0.8);
+    const { policy, shadow } = await loadConfig(file, {});
+    expect(policy).toEqual({ ...calm, cpu: { ...calm.cpu, worthUnitSec: 3 } });
+    expect(shadow).toEqual({ preset: "calm 0", policy: PRESETS.frugal });
+    const said = await loadConfig(file, { calm: "1" });
+    expect(said.policy.memory).toEqual(PRESETS.calm.memory);
+    expect(said.calm).toBe(1);
   });
 
   test.for(["default", "demo"] as const)(

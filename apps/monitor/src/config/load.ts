@@ -1,10 +1,11 @@
 import fs from "node:fs";
 import type * as z from "zod";
 import { type Settings } from "../cli.ts";
-import { type PolicyConfig, PRESETS, type PresetName } from "@selfscale/core";
+import { type PolicyConfig } from "@selfscale/core";
 import { readToken } from "../shell/auth.ts";
 import { TlsFileError, readTlsFiles } from "../shell/tls-files.ts";
 import { ConfigError, describeIssues, describeValue, type Source } from "./problem.ts";
+import { override, policyOf } from "./policy.ts";
 import { createConfigSchema } from "./schema.ts";
 
 type Schema = ReturnType<typeof createConfigSchema>;
@@ -23,6 +24,7 @@ export type Config = Readonly<
     | "status"
     | "statusGroup"
     | "preset"
+    | "calm"
     | "protocolMax"
     | "probeScaleRequest"
     | "token"
@@ -37,16 +39,17 @@ export type Config = Readonly<
     | "logLevel"
   > & {
     policy: PolicyConfig;
-    /** Beside the live one, without effect; null: none. */
-    shadow: Readonly<{ preset: PresetName; policy: PolicyConfig }> | null;
+    /** Beside the live one, without effect; null: none. `preset`: its name, or `calm 0.8`. */
+    shadow: Readonly<{ preset: string; policy: PolicyConfig }> | null;
     cpuEveryMs: number;
     memoryEveryMs: number;
     pageInMaxBytesPerSec: number | "auto";
+    reactStartMs: number;
   }
 >;
 
 /** A preset as it is. */
-const NO_NUMBERS = { cpu: {}, memory: {} };
+const NO_NUMBERS = { calm: null, cpu: {}, memory: {} };
 
 /** Reads and checks. Throws ConfigError with one message for the first thing that is wrong. */
 export async function loadConfig(configFile: string | null, settings: Settings): Promise<Config> {
@@ -63,43 +66,36 @@ export async function loadConfig(configFile: string | null, settings: Settings):
   const values = { ...file, ...given, tls: completeTls(tls, where) };
   const { cpu, memory, startHoldMs, shortGrantHoldMs, staleMs, ...plain } = values;
   const { sampleEveryMs: cpuEveryMs, ...cpuNumbers } = cpu;
-  const { sampleEveryMs: memoryEveryMs, pageInMaxBytesPerSec, ...memoryNumbers } = memory;
+  const {
+    sampleEveryMs: memoryEveryMs,
+    pageInMaxBytesPerSec,
+    reactStartMs,
+    ...memoryNumbers
+  } = memory;
   const holds = { startHoldMs, shortGrantHoldMs, staleMs };
-  const policy = policyOf(values.preset, { cpu: cpuNumbers, memory: memoryNumbers, ...holds });
+  const { preset: base, calm } = values;
+  const numbers = { preset: base, calm, cpu: cpuNumbers, memory: memoryNumbers, ...holds };
+  const policy = policyOf(numbers, where, "");
   // The command line names a preset; numbers of the file stay on top of it.
   const preset = given.shadow?.preset;
   const second = preset === undefined ? file.shadow : { ...(file.shadow ?? NO_NUMBERS), preset };
-  const shadow = second === null ? null : shadowOf(second);
+  const shadow = second === null ? null : shadowOf(second, where);
   const cadence = { cpuEveryMs, memoryEveryMs };
-  const config: Config = { ...plain, policy, shadow, ...cadence, pageInMaxBytesPerSec };
+  const react = { pageInMaxBytesPerSec, reactStartMs };
+  const config: Config = { ...plain, policy, shadow, ...cadence, ...react };
   checkTogether(config, where);
   return config;
 }
 
-type PolicyNumbers = Omit<NonNullable<FileValues["shadow"]>, "preset">;
-
-/** A preset with single numbers in the place of its own. */
-function policyOf(name: PresetName, { cpu, memory, ...holds }: PolicyNumbers): PolicyConfig {
-  const preset = PRESETS[name];
-  return {
-    ...override(preset, holds),
-    cpu: override(preset.cpu, cpu),
-    memory: override(preset.memory, memory),
-  };
-}
-
-function shadowOf({ preset, ...numbers }: NonNullable<FileValues["shadow"]>): Config["shadow"] {
-  return { preset, policy: policyOf(preset, numbers) };
+function shadowOf(given: NonNullable<FileValues["shadow"]>, where: string): Config["shadow"] {
+  const { preset, calm } = given;
+  const name = calm === null ? preset : `calm ${calm}`;
+  return { preset: name, policy: policyOf(given, where, "shadow.") };
 }
 
 /** What belongs together must fit together. */
 function checkTogether(config: Config, where: string): void {
-  const { policy, token, tls, requireAuth } = config;
-  const { reserveMinBytes, reserveMaxBytes } = policy.memory;
-  if (reserveMinBytes > reserveMaxBytes) {
-    const problem = `${reserveMinBytes} is not accepted: expected at most memory.reserveMaxBytes`;
-    throw new ConfigError(`${where}: memory.reserveMinBytes: ${problem} (${reserveMaxBytes})`);
-  }
+  const { token, tls, requireAuth } = config;
   if (requireAuth && token === null && (tls?.clientCa ?? null) === null) {
     const expected = "requireAuth expects a token file or tls.clientCa";
     throw new ConfigError(`${where}: token: nothing is given, but ${expected}`);
@@ -176,7 +172,7 @@ function readText(file: string): string {
 
 /** The same schemas as in the file, but the problem names the option. */
 function checkSettings(settings: PlainSettings, schema: Schema): Partial<FileValues> {
-  const { protocolMax, recordSamplesEveryMs, shadow, ...texts } = settings;
+  const { protocolMax, recordSamplesEveryMs, shadow, calm, ...texts } = settings;
   const given = {
     ...texts,
     ...(protocolMax !== undefined && { protocolMax: Number(protocolMax) }),
@@ -184,6 +180,7 @@ function checkSettings(settings: PlainSettings, schema: Schema): Partial<FileVal
       recordSamplesEveryMs: Number(recordSamplesEveryMs),
     }),
     ...(shadow !== undefined && { shadow: { preset: shadow } }),
+    ...(calm !== undefined && { calm: calm.trim() === "" ? NaN : Number(calm) }),
   };
   const parsed = schema.partial().safeParse(given);
   const shown = settings as Readonly<Record<string, unknown>>;
@@ -196,10 +193,4 @@ function checkSettings(settings: PlainSettings, schema: Schema): Partial<FileVal
   }
   // Of the defaults that the schema filled in, none was said on the command line.
   return Object.fromEntries(Object.entries(parsed.data).filter(([key]) => key in given));
-}
-
-/** `defaults` with what is given in its place. */
-function override<T extends object>(defaults: T, given: { [Key in keyof T]?: unknown }): T {
-  const said = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(said) };
 }

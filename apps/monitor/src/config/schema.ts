@@ -1,4 +1,4 @@
-import { type PolicyConfig, PRESETS, type PresetName } from "@selfscale/core";
+import { MONITOR_DEFAULTS, type PolicyConfig, PRESETS, type PresetName } from "@selfscale/core";
 import { HIGHEST_VERSION, SPOKEN_VERSIONS } from "@selfscale/protocol";
 import * as z from "zod";
 import { DEFAULT_STATUS_SOCKET } from "../cli.ts";
@@ -14,10 +14,14 @@ const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
 /** Four a second fill the 16 MiB of a recording in under three hours. */
 const RECORD_SAMPLES_MIN_MS = 250;
 
-/** A whole number of milliseconds, at least `min`. */
-const millis = (min = 0) => {
-  const error = `expected a whole number of milliseconds from ${min} to ${DAY_MS}`;
-  return z.int({ error }).min(min, { error }).max(DAY_MS, { error });
+/** A window holds two readings at least, and every reading in it is kept in memory. */
+const LEAST_WINDOW_MS = 200;
+const MOST_WINDOW_MS = 60_000;
+
+/** A whole number of milliseconds. */
+const millis = (min = 0, max = DAY_MS) => {
+  const error = `expected a whole number of milliseconds from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
 };
 const word = <const T extends readonly string[]>(words: T) =>
   z.enum(words, { error: `expected one of ${words.join(", ")}` });
@@ -31,6 +35,11 @@ const CGROUP_EXPECTED = "expected the path of a cgroup's folder, from the root";
 
 const cgroupPath = () =>
   z.string({ error: CGROUP_EXPECTED }).regex(/^\/./, { error: CGROUP_EXPECTED });
+
+const calm = () => {
+  const error = "expected a number from 0 (follows the need) to 1 (resizes least)";
+  return z.number({ error }).min(0, { error }).max(1, { error }).nullable().default(null);
+};
 
 /** rMax, see machine/page-in.ts. */
 const pageIn = () =>
@@ -67,6 +76,8 @@ export function createConfigSchema() {
        * it is for showing only.
        */
       preset: word(PRESET_NAMES).default("default"),
+      /** The same as one number: 0 is `frugal`, 0.5 the default, 1 `calm`. Beside no other preset. null: what the preset says. */
+      calm: calm(),
       /** Highest protocol version to speak. 1: only UpscaleRequest, as deployed monitors. */
       protocolMax: z
         .literal(SPOKEN_VERSIONS, { error: `expected ${SPOKEN_VERSIONS.join(" or ")}` })
@@ -83,7 +94,7 @@ export function createConfigSchema() {
       /** Refuse to start without a token or a client CA. */
       requireAuth: z.boolean({ error: "expected true or false" }).default(false),
       /**
-       * A second policy, run beside the live one without any effect: a preset, and numbers of its own on top. null: none.
+       * A second policy, run beside the live one without any effect: a preset or calm, and numbers of its own on top. null: none.
        */
       shadow: shadowSchema().nullable().default(null),
       /** File that every frame is written to, for `selfscale-lab transcript`; null: none is. */
@@ -96,17 +107,9 @@ export function createConfigSchema() {
        * there yet. null: none.
        */
       cgroup: cgroupPath().nullable().default(null),
+      /** What is logged: `debug`, `info`, `warn` or `error`. At `debug` everything that happens: a trace that can be replayed. */
       logLevel: word(["debug", "info", "warn", "error"]).default("info"),
-      cpu: policy(PRESETS.default.cpu, {
-        /** A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */
-        sampleEveryMs: millis(50).default(200),
-      }),
-      memory: policy(PRESETS.default.memory, {
-        sampleEveryMs: millis(20).default(100),
-        /** The fastest that memory is taken on this kind of machine, per second. */
-        pageInMaxBytesPerSec: pageIn().default("auto"),
-      }),
-      ...numbers(topLevel(PRESETS.default)),
+      ...policyGroups(),
     },
     { error: objectExpected },
   );
@@ -130,10 +133,29 @@ function postgresGroups() {
   };
 }
 
+function policyGroups() {
+  return {
+    cpu: policy(PRESETS.default.cpu, {
+      /** How often CPU is read. A multiple of memory's: one wake-up then serves both, and waking up is most of the cost. */
+      sampleEveryMs: millis(50).default(200),
+    }),
+    memory: policy(PRESETS.default.memory, {
+      /** How often memory is read. Rarer costs less CPU, and a fast growth is seen later. */
+      sampleEveryMs: millis(20).default(100),
+      /** The fastest that memory is taken on this kind of machine, per second. */
+      pageInMaxBytesPerSec: pageIn().default("auto"),
+      /** How long it takes until memory that was asked for can be used, until that was measured. */
+      reactStartMs: millis().default(MONITOR_DEFAULTS.tReactStartMs),
+    }),
+    ...numbers(topLevel(PRESETS.default)),
+  };
+}
+
 function shadowSchema() {
   return z.strictObject(
     {
       preset: word(PRESET_NAMES).default("default"),
+      calm: calm(),
       cpu: policy(PRESETS.default.cpu, {}),
       memory: policy(PRESETS.default.memory, {}),
       ...numbers(topLevel(PRESETS.default)),
@@ -162,6 +184,7 @@ function numbers<Numbers extends object>(defaults: Numbers): Optional<Numbers> {
 }
 
 function numberFor(key: string): z.ZodType<number> {
+  if (key.endsWith("WindowMs")) return millis(LEAST_WINDOW_MS, MOST_WINDOW_MS);
   if (key.endsWith("Ms")) return millis();
   if (/Bytes(PerSec)?$/.test(key)) return bytesSchema();
   if (key.endsWith("Share")) {

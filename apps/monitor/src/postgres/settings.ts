@@ -31,11 +31,13 @@ export function createPostgresSchema() {
       {
         /** A folder with a unix socket (it begins with a slash), or the name or address of a host. */
         host: path("a folder of a unix socket, or a host").default(SOCKET_FOLDER),
+        /** Where it listens; of a unix socket the number in its name. */
         port: whole("a port, a whole number", { min: 1, max: 65_535 }).default(PORT),
         /** A role that is a member of pg_monitor; `sql install` makes it. */
         user: path("a role").default("selfscale_monitor"),
         /** File with the role's password, read anew at each connection. null: none is needed (peer, trust). */
         passwordFile: path("a path").nullable().default(null),
+        /** The database with the schema `selfscale`. */
         database: path("a database").default("postgres"),
         /** A query that took so long is cancelled; one that can't be cancelled costs the connection. */
         queryTimeoutMs: whole("a whole number of milliseconds", QUERY_TIMEOUT).default(

@@ -1,5 +1,6 @@
-import { type MonitorStatus, type ReservationsStatus } from "@selfscale/core";
+import { type MonitorStatus, type PresetName, type ReservationsStatus } from "@selfscale/core";
 import { type Size } from "@selfscale/protocol";
+import { sayPolicy } from "../config/policy.ts";
 import { type Identity } from "../machine/identity.ts";
 import { type PageIn } from "../machine/page-in.ts";
 import { type DatedDecision, type DatedNote } from "./journal.ts";
@@ -11,7 +12,9 @@ export type Status = Readonly<{
   version: string;
   pid: number;
   upMs: number;
-  preset: string;
+  preset: PresetName;
+  /** Where it stands on the knob `calm`, 0 to 1; null: a preset that is no point of it. */
+  calm: number | null;
   protocolMax: number;
   machine: Identity;
   /** rMax and how it is known; with tReact it makes the reserve, see `monitor.memory`. */
@@ -53,7 +56,7 @@ export function formatStatus(status: Status): string {
     ["rMax", `${bytes(pageIn.maxBytesPerSec)}/s (${pageIn.source})`],
     [
       "monitor",
-      `${status.version}, preset ${status.preset}, up ${Math.round(status.upMs / 1000)} s`,
+      `${status.version}, ${sayPolicy(status.preset, status.calm)}, up ${Math.round(status.upMs / 1000)} s`,
     ],
     ...(status.shadow === null ? [] : shadowLines(status.shadow)),
   ];

@@ -1,6 +1,11 @@
 // The configuration of a whole monitor on a pretended machine: quick, on ports of the kernel's choice, with nothing beside it.
 import path from "node:path";
-import { ANTICIPATION_DEFAULTS, FILE_CACHE_DEFAULTS, PRESETS } from "@selfscale/core";
+import {
+  ANTICIPATION_DEFAULTS,
+  FILE_CACHE_DEFAULTS,
+  MONITOR_DEFAULTS,
+  PRESETS,
+} from "@selfscale/core";
 import { type Config } from "../config/load.ts";
 import { type FakeMachine } from "./machine.ts";
 
@@ -13,6 +18,7 @@ export function configFor(machine: FakeMachine, change: Partial<Config> = {}): C
     status: path.join(machine.dir, "run", "monitor.sock"),
     statusGroup: null,
     preset: "demo",
+    calm: null,
     protocolMax: 2,
     probeScaleRequest: false,
     token: null,
@@ -30,6 +36,7 @@ export function configFor(machine: FakeMachine, change: Partial<Config> = {}): C
     cpuEveryMs: 50,
     memoryEveryMs: 20,
     pageInMaxBytesPerSec: 100 * MIB,
+    reactStartMs: MONITOR_DEFAULTS.tReactStartMs,
     ...change,
   };
 }

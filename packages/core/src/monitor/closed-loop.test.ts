@@ -1,7 +1,7 @@
 // Guest, monitor and an agent that grows at once and shrinks by consent, for minutes of virtual
 // time.
 import { describe, expect, test } from "vitest";
-import { PRESETS } from "../policy/config.ts";
+import { PRESETS } from "../policy/presets.ts";
 import { monitorStatus } from "./status.ts";
 import { MIB, TestGuest, size } from "./testing/guest.ts";
 

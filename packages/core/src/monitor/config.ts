@@ -1,7 +1,8 @@
 // The monitor's settings. Sizing numbers are in policy/config.ts; these are about talking and
 // measuring.
 import { FILE_CACHE_DEFAULTS, type FileCachePolicy } from "../policy/postgres/config.ts";
-import { PRESETS, type PolicyConfig } from "../policy/config.ts";
+import { type PolicyConfig } from "../policy/config.ts";
+import { PRESETS } from "../policy/presets.ts";
 
 /** What the monitor is told when it starts. */
 export type MonitorConfig = Readonly<{

@@ -103,7 +103,7 @@ function judgeMemory(state: MonitorState, target: number, have: number, now: Mon
 function judgeCpu(state: MonitorState, target: number, have: number, now: MonoMs): Judged {
   const policy = state.config.policy.cpu;
   const { quota } = cpuGiven(state);
-  const used = usedNow(state.cpu, quota, now);
+  const used = usedNow(state.cpu, quota, policy, now);
   if (used === null) {
     return { no: { status: "no CPU measurements yet", reason: "start" }, lowest: have };
   }

@@ -58,7 +58,13 @@ export function onCpuSample(before: MonitorState, sample: CpuSample, now: MonoMs
   const peaks = { ...ready.peaks, cpu: cpuPeaks };
   const holds = {
     ...ready.holds,
-    cpu: learnHold(ready.holds.cpu, cpuPeaks, 1000, policy.cpu, now),
+    cpu: learnHold(
+      ready.holds.cpu,
+      cpuPeaks,
+      { perUnit: WHOLE_CPU_MILLI, staleMs: policy.staleMs },
+      policy.cpu,
+      now,
+    ),
   };
   return decideCpu({ ...ready, cpu, cpuNeed: need, peaks, holds }, now);
 }
@@ -90,7 +96,16 @@ export function onMemorySample(before: MonitorState, sample: MemorySample, now: 
   const keptCell = Math.max(memCellUp(ready, need.keepBytes), grantedFloor(ready).memBytes);
   const kept = addPeak(ready.peaks.mem, keptCell, now, rememberMs(policy.memory));
   const peaks = { ...ready.peaks, mem: kept };
-  const holds = { ...ready.holds, mem: learnHold(ready.holds.mem, kept, GIB, policy.memory, now) };
+  const holds = {
+    ...ready.holds,
+    mem: learnHold(
+      ready.holds.mem,
+      kept,
+      { perUnit: GIB, staleMs: policy.staleMs },
+      policy.memory,
+      now,
+    ),
+  };
   const sensed = { ...ready, memory, memoryNeed: need, peaks, holds };
   const [counted, killNotes] = countKills(sensed, before.memory.oom.kills);
   const [decided, more] = decideMemory(counted, now);
@@ -139,7 +154,9 @@ function releaseCpu(state: MonitorState, now: MonoMs): Readonly<{ due: number; t
   const level = state.desired?.milliCpu ?? 0;
   const kept = releaseFrom(state, "cpu", holdMs, now) ?? { due: level, to: level };
   if (kept.to >= WHOLE_CPU_MILLI) return kept;
-  const longer = releaseOf(state.peaks.cpu, now, holdMs * state.fraction.holdFactor) ?? kept;
+  const { togetherShare } = state.config.policy.cpu;
+  const longMs = holdMs * state.fraction.holdFactor;
+  const longer = releaseOf(state.peaks.cpu, now, longMs, togetherShare) ?? kept;
   const atMostWhole = (milliCpu: number) => Math.min(WHOLE_CPU_MILLI, milliCpu);
   return {
     due: Math.max(kept.due, atMostWhole(longer.due)),
@@ -167,12 +184,14 @@ function isWorthResize(
 
 /** What the hold and a recent jump leave. null when nothing was noted. */
 function releaseFrom(
-  { peaks, jumps }: MonitorState,
+  { config, peaks, jumps }: MonitorState,
   resource: "cpu" | "mem",
   holdMs: number,
   now: MonoMs,
 ): Readonly<{ due: number; to: number }> | null {
-  const release = releaseOf(peaks[resource], now, holdMs);
+  const { cpu, memory } = config.policy;
+  const { togetherShare } = resource === "cpu" ? cpu : memory;
+  const release = releaseOf(peaks[resource], now, holdMs, togetherShare);
   const jump = jumps[resource];
   if (release === null || now >= jump.until) return release;
   return { due: Math.max(release.due, jump.to), to: Math.max(release.to, jump.to) };

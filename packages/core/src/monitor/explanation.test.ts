@@ -1,6 +1,6 @@
 // What is told to whoever asks inside the VM, in the situations people ask about.
 import { expect, test } from "vitest";
-import { PRESETS } from "../policy/config.ts";
+import { PRESETS } from "../policy/presets.ts";
 import { explainMonitor } from "./explanation.ts";
 import { initialMonitor } from "./state.ts";
 import { MIB, TestGuest } from "./testing/guest.ts";

@@ -12,10 +12,6 @@ import { type FileCacheSeen, type MonitorAction, type MonitorNote } from "./type
 type Result = readonly [MonitorState, readonly MonitorAction[]];
 
 const MIB = 1024 * 1024;
-/** For less PostgreSQL is not told to read its settings again. */
-const LEAST_CHANGE_BYTES = 16 * MIB;
-/** Pauses after failures double up to this many times. */
-const MOST_DOUBLINGS = 6;
 
 /** PostgreSQL was asked, or is gone. */
 export function onFileCacheSeen(state: MonitorState, cache: FileCacheSeen | null): MonitorState {
@@ -52,7 +48,8 @@ export function fileCacheStage(before: MonitorState, now: MonoMs): Result {
   const { seen, order, notBefore } = state.fileCache;
   if (seen === null || order !== null || now < notBefore) return [state, notes];
   const goal = cacheGoal(state);
-  if (goal === null || Math.abs(goal - seen.limitBytes) < LEAST_CHANGE_BYTES) return [state, notes];
+  const { leastChangeBytes } = state.config.fileCache;
+  if (goal === null || Math.abs(goal - seen.limitBytes) < leastChangeBytes) return [state, notes];
   // Under pressure every page is wanted elsewhere.
   const mayRaise = state.memoryNeed !== null && state.memoryNeed.veto === null;
   if (goal > seen.limitBytes && !mayRaise) return [state, notes];
@@ -111,7 +108,8 @@ function expire(state: MonitorState, now: MonoMs): Result {
 
 function failed(state: MonitorState, problem: string, now: MonoMs): Result {
   const failures = state.fileCache.failures + 1;
-  const pauseMs = state.config.fileCache.pauseMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS);
+  const { pauseMs, pauseMaxMs } = state.config.fileCache;
+  const longerMs = Math.max(pauseMs, Math.min(pauseMaxMs, pauseMs * 2 ** (failures - 1)));
   const bytes = state.fileCache.order?.bytes ?? 0;
   const message = `PostgreSQL did not bring its file cache to ${mib(bytes)} MiB: ${problem}.`;
   const note: MonitorNote = {
@@ -120,7 +118,7 @@ function failed(state: MonitorState, problem: string, now: MonoMs): Result {
     message,
     data: { failures },
   };
-  const next = withCache(state, { order: null, failures, notBefore: now + pauseMs });
+  const next = withCache(state, { order: null, failures, notBefore: now + longerMs });
   return [next, [{ kind: "explain", note }]];
 }
 

@@ -1,7 +1,7 @@
 // A second policy beside the live one: right about itself, and without any effect on the other.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { PRESETS } from "../policy/config.ts";
+import { PRESETS } from "../policy/presets.ts";
 import { MONITOR_DEFAULTS, type MonitorConfig } from "./config.ts";
 import { initialShadow, shadowStatus, stepShadow, type ShadowLevels } from "./shadow.ts";
 import { initialMonitor } from "./state.ts";

@@ -1,6 +1,7 @@
 // Stories of one guest, told against a scripted agent in virtual time (testing/guest.ts).
 import { describe, expect, test } from "vitest";
-import { PRESETS, type PolicyConfig } from "../policy/config.ts";
+import { type PolicyConfig } from "../policy/config.ts";
+import { PRESETS } from "../policy/presets.ts";
 import { monitorStatus } from "./status.ts";
 import { GIB, MIB, TestGuest, size } from "./testing/guest.ts";
 

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { type MemorySample } from "../monitor/types.ts";
 import { initialCache, learnCache, refaultBytesPerSec, type CacheState } from "./cache.ts";
-import { PRESETS } from "./config.ts";
+import { PRESETS } from "./presets.ts";
 import { type Series } from "./window.ts";
 
 const MIB = 1024 ** 2;

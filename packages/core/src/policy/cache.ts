@@ -6,10 +6,10 @@ import { type MemorySample } from "../monitor/types.ts";
 import { type MemoryPolicy } from "./config.ts";
 import { entryAgo, type Series } from "./window.ts";
 
+/** Not a setting: what the kernel counts in. */
 const PAGE_BYTES = 4096;
+/** Not a setting: "per second" is what `refaultBytesPerSec` says. */
 const REFAULT_WINDOW_MS = 1_000;
-/** How much longer a cache is kept the next time that was let go and missed: ten minutes, then forty, … */
-const MISSED_AGAIN_FACTOR = 4;
 
 export type CacheState = Readonly<{
   /**
@@ -77,7 +77,7 @@ function raised(
   const { proven } = before;
   const isMissedAgain = proven === null && now < before.lapsedAt + before.holdMs;
   const holdMs = isMissedAgain
-    ? Math.min(MISSED_AGAIN_FACTOR * before.holdMs, policy.cacheHoldMaxMs)
+    ? Math.min(policy.againFactor * before.holdMs, policy.cacheHoldMaxMs)
     : proven === null
       ? policy.cacheHoldMs
       : before.holdMs;

@@ -5,10 +5,7 @@ import { type MemorySample } from "../monitor/types.ts";
 import { type MemoryPolicy } from "./config.ts";
 import { entryAgo, type Series } from "./window.ts";
 
-/** How far back calm is looked for. */
-export const CALM_WINDOW_MS = 10_000;
-
-/** `samples` reach back that far; `killedAt`: when the OOM killer was last at work. */
+/** `samples` reach back `calmWindowMs`; `killedAt`: when the OOM killer was last at work. */
 export type CalmGiven = Readonly<{
   samples: Series<MemorySample>;
   oom: Readonly<{ killedAt: MonoMs }>;
@@ -22,23 +19,24 @@ export function vetoOf(
 ): string | null {
   if (now < oom.killedAt + policy.oomHoldMs) return "the OOM killer was at work";
   const sample = samples.at(-1)?.value;
-  const then = entryAgo(samples, now, CALM_WINDOW_MS);
+  const then = entryAgo(samples, now, policy.calmWindowMs);
   if (sample === undefined || then === null || then.at >= now) return null;
   // A window that is not full yet counts as if the rest had been calm.
-  const windowMs = Math.max(now - then.at, CALM_WINDOW_MS);
+  const windowMs = Math.max(now - then.at, policy.calmWindowMs);
   const share = (before: number | null, after: number | null) =>
     before === null || after === null ? 0 : (after - before) / windowMs;
   const before = then.value;
+  const lately = `in the last ${policy.calmWindowMs / 1000} s`;
   const lost = lostSignal(before, sample);
   if (lost !== null) return `${lost} can't be read`;
   if (share(before.somePressureMs, sample.somePressureMs) > policy.calmPressureShare) {
-    return "tasks waited for memory in the last 10 s";
+    return `tasks waited for memory ${lately}`;
   }
   const own = share(before.cgroup?.somePressureMs ?? null, sample.cgroup?.somePressureMs ?? null);
-  if (own > policy.calmPressureShare) return "its cgroup waited for memory in the last 10 s";
+  if (own > policy.calmPressureShare) return `its cgroup waited for memory ${lately}`;
   const isWithoutPressure = sample.somePressureMs === null;
   if (isWithoutPressure && grew(before, sample, "allocationStalls")) {
-    return "allocations stalled in the last 10 s";
+    return `allocations stalled ${lately}`;
   }
   return grew(before, sample, "refaultedAnonPages") ? "memory is being swapped back in" : null;
 }

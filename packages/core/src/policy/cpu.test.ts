@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type CpuSample } from "../monitor/types.ts";
-import { PRESETS } from "./config.ts";
+import { PRESETS } from "./presets.ts";
 import { initialCpu, jump, senseCpu, usedNow, type CpuGiven, type CpuNeed } from "./cpu.ts";
 
 const policy = PRESETS.default.cpu;
@@ -60,7 +60,7 @@ function steady(
     state = next;
     needs.push(need);
   }
-  return { needs, used: usedNow(state, given.quota, 10_000 + samples * everyMs) };
+  return { needs, used: usedNow(state, given.quota, policy, 10_000 + samples * everyMs) };
 }
 
 const have = (vcpus: number): CpuGiven => ({ have: vcpus, quota: null });
@@ -259,7 +259,7 @@ describe("the need", () => {
   test("what is used: the mean of a second; under a quota the agent's word; null at first", () => {
     expect(steady({ busy: 0.5 }, have(1)).used).toBeCloseTo(0.5, 9);
     expect(steady({ busy: 1 }, limited(0.25, 0.1)).used).toBe(0.1);
-    expect(usedNow(initialCpu(), null, 0)).toBeNull();
+    expect(usedNow(initialCpu(), null, policy, 0)).toBeNull();
   });
 });
 

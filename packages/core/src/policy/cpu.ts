@@ -36,13 +36,10 @@ export type CpuNeed = Readonly<{
   inputs: Readonly<Record<string, number | null>>;
 }>;
 
-/** Long enough for every window below. */
-const KEEP_MS = 1_500;
-/** About one interval at 5 Hz. Shorter ones are too coarse: the kernel counts ticks of 10 ms. */
+/** Not a setting: one interval at 5 Hz, a little early. Shorter ones are too coarse: the kernel counts ticks of 10 ms. */
 const SHORT_MS = 190;
-const LONG_MS = 1_000;
-/** After a jump: until it is there, what waited is done, and the long window has forgotten it. */
-const CATCH_UP_MS = 2_000;
+/** Not a setting, it decides nothing: how much longer samples are kept than the mean needs, for readings that come late. */
+const LATE_MS = 500;
 
 export function initialCpu(): CpuState {
   return { samples: [], saturatedSince: null, lastAttackAt: -Infinity };
@@ -56,9 +53,9 @@ export function senseCpu(
   policy: CpuPolicy,
   now: MonoMs,
 ): readonly [CpuState, CpuNeed] {
-  const samples = addTo(state.samples, sample, now, KEEP_MS);
+  const samples = addTo(state.samples, sample, now, policy.useWindowMs + LATE_MS);
   const short = rates(samples, now, SHORT_MS);
-  const long = rates(samples, now, LONG_MS);
+  const long = rates(samples, now, policy.useWindowMs);
   const { have, quota } = given;
   const used = quota?.cpuUsed ?? long.wanted;
   const isShort = isSaturated(short, given, policy);
@@ -88,22 +85,27 @@ export function senseCpu(
     lastAttackAt: isAttack ? now : state.lastAttackAt,
   };
   const need = Math.max(byUse, byQueue ?? 0);
-  const isCatchingUp = now < state.lastAttackAt + CATCH_UP_MS;
+  const isCatchingUp = now < state.lastAttackAt + policy.catchUpMs;
   const kept = isCatchingUp ? Math.min(used, short.wanted) : used;
   const keep = kept / policy.busyKeepShare;
   return [next, { need, keep, isAttack, byUse, byQueue, inputs }];
 }
 
-/** Mean vCPUs in use or kept from it over the last second, for judging a smaller size; null before two samples. */
-export function usedNow(state: CpuState, quota: QuotaView | null, now: MonoMs): number | null {
+/** Mean vCPUs in use or kept from it over `useWindowMs`, for judging a smaller size; null before two samples. */
+export function usedNow(
+  state: CpuState,
+  quota: QuotaView | null,
+  policy: CpuPolicy,
+  now: MonoMs,
+): number | null {
   if (state.samples.length < 2) return null;
-  return quota?.cpuUsed ?? rates(state.samples, now, LONG_MS).wanted;
+  return quota?.cpuUsed ?? rates(state.samples, now, policy.useWindowMs).wanted;
 }
 
 /**
  * Where a saturated machine should be: where all runnable tasks would run at the utilisation that
- * is steered for, up to `jumpSure` times of what it has; half of what is beyond; twice what it has
- * at least, but never more than those tasks could use. From a fraction of a core it goes to one core
+ * is steered for, up to `jumpSure` times of what it has; half (`jumpBeyondShare`) of what is beyond; `jumpLeast` times what it
+ * has at least, but never more than those tasks could use. From a fraction of a core it goes to one core
  * at most: a queue behind a quota is longer than the work is, and the next jump is half a second
  * away. vCPUs.
  */
@@ -112,9 +114,9 @@ export function jump(have: number, runnable: number, policy: CpuPolicy): number 
   const isCrowd = runnable >= policy.crowdTasks;
   const from = isCrowd ? Math.max(have, 1) : have;
   const sure = Math.min(all, policy.jumpSure * from);
-  const half = Math.min(policy.jumpMax * from, have + (runnable - have) / 2);
+  const half = Math.min(policy.jumpMax * from, have + (runnable - have) * policy.jumpBeyondShare);
   const most = have < 1 && !isCrowd ? 1 : all;
-  return Math.min(Math.max(2 * have, sure, half), all, most);
+  return Math.min(Math.max(policy.jumpLeast * have, sure, half), all, most);
 }
 
 function isSaturated(short: Rates, { have, quota }: CpuGiven, policy: CpuPolicy): boolean {

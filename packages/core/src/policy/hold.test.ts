@@ -16,8 +16,11 @@ const policy: HoldPolicy = {
   resizeUnitSec: 4,
   regretSec: 2,
   forgetMs: 600_000,
+  tieShare: 0.02,
   worthUnitSec: 0,
+  togetherShare: 0.1,
 };
+const GIVEN = { perUnit: 1000, staleMs: 2_000 };
 
 /** A need that goes up and down, in units, read four times a second; the hold that was learned. */
 function learned(need: (sec: number) => number, sec: number, with_: Partial<HoldPolicy> = {}) {
@@ -26,7 +29,7 @@ function learned(need: (sec: number) => number, sec: number, with_: Partial<Hold
   const all = { ...policy, ...with_ };
   for (let now = 0; now <= sec * 1000; now += 250) {
     window = addPeak(window, need(now / 1000) * 1000, now, rememberMs(policy));
-    state = learnHold(state, window, 1000, all, now);
+    state = learnHold(state, window, GIVEN, all, now);
   }
   return { holdMs: holdMsOf(state, all), state };
 }
@@ -55,7 +58,7 @@ describe("the hold that is learned", () => {
 
   test("by half in forgetMs", () => {
     const before = { ...initialHold(), levels: [0], idle: [0], costs: [8], at: 0 };
-    expect(learnHold(before, [], 1_000, policy, policy.forgetMs).costs[0]).toBe(4);
+    expect(learnHold(before, [], GIVEN, policy, policy.forgetMs).costs[0]).toBe(4);
   });
 
   test("half a unit is released once it has been idle for what a release is worth", () => {
@@ -88,10 +91,12 @@ describe("the hold that is learned", () => {
 
   test("a pause in the readings costs nobody anything", () => {
     const window = addPeak([], 4_000, 0, rememberMs(policy));
-    const before = learnHold(initialHold(), window, 1000, policy, 0);
+    const before = learnHold(initialHold(), window, GIVEN, policy, 0);
     const later = addPeak(window, 4_000, 500_000, rememberMs(policy));
-    const after = learnHold(before, later, 1000, policy, 500_000);
+    const after = learnHold(before, later, GIVEN, policy, 500_000);
     expect(after.costs).toEqual(before.costs);
+    const slow = { ...GIVEN, staleMs: 600_000 };
+    expect(learnHold(before, later, slow, policy, 500_000).costs[0]).toBeGreaterThan(0);
   });
 });
 

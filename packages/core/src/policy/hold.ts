@@ -8,19 +8,54 @@ import { peakOf, type PeakWindow } from "./window.ts";
 
 /** What a hold costs. A unit is a vCPU, or a GiB. */
 export type HoldPolicy = Readonly<{
-  /** How long a unit that was needed is kept where there is nothing to choose from: `holdMaxMs` below twice `holdMinMs`. */
+  /**
+   * How long a unit that was needed is kept until something was learned, and where there is nothing to choose from
+   * (`holdMaxMs` below twice `holdMinMs`). Longer costs idle units, shorter more resizes.
+   * @default cpu 12 s, memory 1 min
+   */
   holdMs: number;
-  /** The shortest hold to choose from; the others are twice the one before, up to the longest. */
+  /**
+   * The shortest hold to choose from; the others are twice the one before. Less lets it follow every burst.
+   * @default cpu 1.5 s, memory 15 s
+   */
   holdMinMs: number;
+  /**
+   * The longest of them. More keeps units for work that comes back seldom.
+   * @default cpu 48 s, memory 4 min
+   */
   holdMaxMs: number;
-  /** What a resize costs, as seconds of one unit. More: fewer resizes, longer holds. */
+  /**
+   * What a resize is taken to cost, as seconds of one unit. More: fewer resizes, longer holds. `calm` moves it.
+   * @default 4
+   */
   resizeUnitSec: number;
-  /** What it costs to take back a unit that was released, as seconds of that unit. */
+  /**
+   * What it is taken to cost to take back a unit that was released, as seconds of that unit. More: longer holds.
+   * @default cpu 2, memory 10
+   */
   regretSec: number;
-  /** What was learned counts half after this long. */
+  /**
+   * What was learned counts half after this long. Less follows a change of the load sooner, and chance with it.
+   * @default cpu 10 min, memory 30 min
+   */
   forgetMs: number;
-  /** A release is worth a resize once what it gives back has been idle for so many unit-seconds altogether. */
+  /**
+   * Holds that cost more than the cheapest by no more than this share are as good: the longest of them counts. More is patient
+   * where it costs a little.
+   * @default 0.02
+   */
+  tieShare: number;
+  /**
+   * A release is worth a resize once what it gives back has been idle for so many unit-seconds altogether. More: fewer
+   * resizes, more idle units. `calm` moves it.
+   * @default 10
+   */
   worthUnitSec: number;
+  /**
+   * Units whose time is up within this last part of the hold go along with those that are due. Less has more, smaller resizes.
+   * @default 0.1
+   */
+  togetherShare: number;
 }>;
 
 export type HoldState = Readonly<{
@@ -33,12 +68,11 @@ export type HoldState = Readonly<{
   at: MonoMs | null;
 }>;
 
-/** Costs that differ by less are the same. */
-const TIE_FACTOR = 1.02;
-/** A window of needs goes at least so far back, for how long something has been idle. On a grid it stays short. */
+/**
+ * Not a setting: how far back a window of needs goes at least, for how long something has been idle. What is older counts as
+ * idle since the last growth, so more of it would change nothing but the memory it takes.
+ */
 const REMEMBER_MS = 900_000;
-/** Longer pauses between readings prove nothing. */
-const LONGEST_STEP_MS = 2_000;
 
 export function initialHold(): HoldState {
   return { chosen: -1, levels: [], idle: [], costs: [], at: null };
@@ -54,19 +88,22 @@ export function rememberMs({ holdMs, holdMaxMs }: HoldPolicy, patience = 1): num
   return Math.max(REMEMBER_MS, patience * Math.max(holdMs, holdMaxMs));
 }
 
-/** One more need is in `window`, whose values are `perUnit` to a unit. */
+/** `perUnit`: that many of the window's values are a unit. `staleMs`: a longer pause between two readings proves nothing. */
+export type HoldGiven = Readonly<{ perUnit: number; staleMs: number }>;
+
+/** One more need is in `window`. */
 export function learnHold(
   before: HoldState,
   window: PeakWindow,
-  perUnit: number,
+  { perUnit, staleMs }: HoldGiven,
   policy: HoldPolicy,
   now: MonoMs,
 ): HoldState {
   const { holdMinMs, holdMaxMs, forgetMs } = policy;
   if (holdMinMs <= 0 || holdMaxMs < 2 * holdMinMs) return before;
   const stepMs = before.at === null ? 0 : now - before.at;
-  const sec = stepMs > LONGEST_STEP_MS ? 0 : stepMs / 1000;
-  const keep = forgetMs > 0 ? Math.pow(0.5, stepMs / forgetMs) : 0;
+  const sec = stepMs > staleMs ? 0 : stepMs / 1000;
+  const keep = forgetMs > 0 ? 2 ** (-stepMs / forgetMs) : 0;
   const levels: number[] = [];
   const idle: number[] = [];
   const costs: number[] = [];
@@ -83,7 +120,7 @@ export function learnHold(
     const cost = (before.costs[i] ?? 0) * keep + level * sec;
     costs.push(cost + changeCost(had, level, policy));
   }
-  return { chosen: choose(costs), levels, idle, costs, at: now };
+  return { chosen: choose(costs, policy), levels, idle, costs, at: now };
 }
 
 function changeCost(had: number, level: number, { resizeUnitSec, regretSec }: HoldPolicy): number {
@@ -92,8 +129,9 @@ function changeCost(had: number, level: number, { resizeUnitSec, regretSec }: Ho
 }
 
 /** The longest of those that cost about the least: patience is free there, and a resize is not. */
-function choose(costs: readonly number[]): number {
-  const enough = costs.reduce((least, one) => Math.min(least, one), Infinity) * TIE_FACTOR;
+function choose(costs: readonly number[], { tieShare }: HoldPolicy): number {
+  const least = costs.reduce((cheapest, one) => Math.min(cheapest, one), Infinity);
+  const enough = least * (1 + tieShare);
   return costs.findLastIndex((one) => one <= enough);
 }
 

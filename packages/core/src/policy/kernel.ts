@@ -4,12 +4,12 @@ import { type MonoMs } from "../agent/types.ts";
 import { type MemorySample } from "../monitor/types.ts";
 
 /**
- * `struct page`: 64 bytes for each 4096 that the kernel manages, taken from what was there before.
+ * Not a setting: `struct page`, 64 bytes for each 4096 that the kernel manages, taken from what was there before.
  */
 const BOOKKEEPING_SHARE = 0.016;
-/** Told size and MemTotal must both have stood still this long before their difference counts. */
+/** Not a setting: told size and MemTotal must both have stood still this long before their difference counts. */
 const STEADY_MS = 1_000;
-/** A larger difference is memory that was plugged and can't be used; asking for more won't help. */
+/** Not a setting: a larger difference is memory that was plugged and can't be used; asking for more won't help. */
 const MOST_SHARE = 0.25;
 
 /** null: not measured yet. */

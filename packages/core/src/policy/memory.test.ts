@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type CgroupMemory, type MemorySample } from "../monitor/types.ts";
-import { PRESETS } from "./config.ts";
+import { PRESETS } from "./presets.ts";
 import {
   initialMemory,
   lowestSafeBytes,

@@ -5,7 +5,7 @@ import { type MonoMs } from "../agent/types.ts";
 import { type MemorySample } from "../monitor/types.ts";
 import { initialCache, learnCache, refaultBytesPerSec, type CacheState } from "./cache.ts";
 import { type MemoryPolicy } from "./config.ts";
-import { CALM_WINDOW_MS, vetoOf } from "./calm.ts";
+import { vetoOf } from "./calm.ts";
 import { kernelShare, learnKernel, withKernel, type KernelState } from "./kernel.ts";
 import { initialOom, learnOom, type OomState } from "./oom.ts";
 import { keptReserve } from "./reserve.ts";
@@ -21,22 +21,18 @@ import {
 
 const MIB = 1024 * 1024;
 
-const SLOPE_LONG_MS = 1_000;
-/** The previous reading, even when it came a little early. */
-const SLOPE_SHORT_MS = 80;
-const URGENT_WINDOW_MS = 500;
-/** Slopes need every reading of the last second; what is looked at beyond it changes slowly. */
-const DENSITY: Density = {
-  keepMs: CALM_WINDOW_MS,
-  fineMs: SLOPE_LONG_MS + 200,
-  coarseMs: 1_000,
-};
-/** Shorter intervals say nothing about a share of time. */
+/** Not a setting: the previous reading, ten a second, even when it came a little early. */
+const PREVIOUS_MS = 80;
+/** Not a setting: shorter intervals say nothing about a share of time. */
 const LEAST_WINDOW_MS = 80;
+/** Not a setting, it decides nothing: how much longer every sample is kept than slopes need, for readings that come late. */
+const LATE_MS = 200;
+/** Not a setting, it decides nothing: of what is older one sample in so long is enough, for it changes slowly. */
+const COARSE_MS = 1_000;
 
 export type MemoryState = Readonly<{
   samples: Series<MemorySample>;
-  /** What the kernel kept for its own use in the last 10 s, negated: its peaks are the least of it. */
+  /** What the kernel kept for its own use within `calmWindowMs`, negated: its peaks are the least of it. */
   ownTroughs: PeakWindow;
   kernel: KernelState;
   cache: CacheState;
@@ -88,10 +84,15 @@ export function heldBytes(sample: MemorySample): number {
  * Everything the kernel could not hand out: `heldBytes` and its own slabs, tables and margins.
  * Memory that is just being unplugged is isolated, a block at a time, and for that moment not
  * available either: taken for use it would undo every shrink, so of the kernel's part the least of
- * the last 10 s counts.
+ * `calmWindowMs` counts.
  */
-function takenBytes(state: MemoryState, sample: MemorySample, now: MonoMs): number {
-  const least = -(peakOf(state.ownTroughs, now, CALM_WINDOW_MS) ?? 0);
+function takenBytes(
+  state: MemoryState,
+  sample: MemorySample,
+  policy: MemoryPolicy,
+  now: MonoMs,
+): number {
+  const least = -(peakOf(state.ownTroughs, now, policy.calmWindowMs) ?? 0);
   return residentBytes(sample) + Math.max(0, least);
 }
 
@@ -117,7 +118,7 @@ export function senseMemory(
   const { toldBytes } = given;
   const kernel = kernelShare(learned.kernel, sample, toldBytes);
   const held = heldBytes(sample);
-  const taken = takenBytes(learned, sample, now);
+  const taken = takenBytes(learned, sample, policy, now);
   const sizeFor = (bytes: number) => Math.round(withKernel(bytes, kernel, toldBytes));
   const reserve = (more: number) => keptReserve(given.reserveBytes, kernel + taken + more, policy);
   const base = (more: number) => Math.max((held + more) / policy.fillShare, taken + more);
@@ -150,7 +151,7 @@ export function senseMemory(
   const inputs = {
     heldBytes: held,
     takenBytes: taken,
-    slopeBytesPerSec: Math.round(slopeOf(state, now)),
+    slopeBytesPerSec: Math.round(slopeOf(state, policy, now)),
     leadBytes: Math.round(lead),
     availableBytes: sample.availableBytes,
     reserveBytes: reserve(lead),
@@ -201,10 +202,10 @@ function learn(
   policy: MemoryPolicy,
   now: MonoMs,
 ): MemoryState {
-  const samples = addThinned(before.samples, sample, now, DENSITY);
+  const samples = addThinned(before.samples, sample, now, densityOf(policy));
   return {
     samples,
-    ownTroughs: addPeak(before.ownTroughs, -ownBytes(sample), now, CALM_WINDOW_MS),
+    ownTroughs: addPeak(before.ownTroughs, -ownBytes(sample), now, policy.calmWindowMs),
     kernel: learnKernel(before.kernel, sample, toldBytes, now),
     cache: before.cache,
     oom: learnOom(before.oom, samples, toldBytes, policy, now),
@@ -221,11 +222,17 @@ function fitBytes(
   const { toldBytes } = given;
   const kernel = kernelShare(state.kernel, sample, toldBytes);
   const lead = surgeBytes(state, policy.leadMs, policy, now);
-  const taken = takenBytes(state, sample, now) + lead;
+  const taken = takenBytes(state, sample, policy, now) + lead;
   const reserve = keptReserve(given.reserveBytes, kernel + taken, policy);
   const byHeld = (heldBytes(sample) + lead + reserve) / policy.fillShare;
   const byTaken = taken + reserve;
   return Math.ceil(withKernel(Math.max(byHeld, byTaken), kernel, toldBytes));
+}
+
+/** Windows need every reading of their time; what is looked at beyond that changes slowly. */
+function densityOf({ calmWindowMs, slopeWindowMs, emergencyWindowMs }: MemoryPolicy): Density {
+  const fineMs = Math.max(slopeWindowMs, emergencyWindowMs) + LATE_MS;
+  return { keepMs: Math.max(calmWindowMs, fineMs), fineMs, coarseMs: COARSE_MS };
 }
 
 /**
@@ -241,21 +248,21 @@ function surgeBytes(
   if (last === undefined) return 0;
   let least = heldBytes(last.value);
   for (const { at, value } of state.samples) {
-    if (at >= now - SLOPE_LONG_MS) least = Math.min(least, heldBytes(value));
+    if (at >= now - policy.slopeWindowMs) least = Math.min(least, heldBytes(value));
   }
   const seen = heldBytes(last.value) - least;
-  const along = (slopeOf(state, now) * aheadMs) / 1000;
+  const along = (slopeOf(state, policy, now) * aheadMs) / 1000;
   return Math.min(along, seen * policy.surgeFactor, policy.leadMaxBytes);
 }
 
 /**
- * Bytes per second at which held memory grows: the steeper of the last reading and the last second.
+ * Bytes per second at which held memory grows: the steeper of the last reading and `slopeWindowMs`.
  */
-function slopeOf(state: MemoryState, now: MonoMs): number {
+function slopeOf(state: MemoryState, policy: MemoryPolicy, now: MonoMs): number {
   const last = state.samples.at(-1);
   if (last === undefined) return 0;
   let steepest = 0;
-  for (const windowMs of [SLOPE_SHORT_MS, SLOPE_LONG_MS]) {
+  for (const windowMs of [PREVIOUS_MS, policy.slopeWindowMs]) {
     const then = entryAgo(state.samples, now, windowMs);
     if (then === null || last.at - then.at < LEAST_WINDOW_MS) continue;
     const grown = heldBytes(last.value) - heldBytes(then.value);
@@ -283,7 +290,7 @@ function emergencyBytes(
   const isSwapping = previous !== undefined && swappedBytes(sample) > swappedBytes(previous);
   const isStalled =
     (sample.counters?.allocationStalls ?? 0) > (previous?.counters?.allocationStalls ?? Infinity);
-  const then = entryAgo(state.samples, now, URGENT_WINDOW_MS);
+  const then = entryAgo(state.samples, now, policy.emergencyWindowMs);
   const waitedMs = (sample.somePressureMs ?? 0) - (then?.value.somePressureMs ?? Infinity);
   const isPressed =
     then !== null &&

@@ -6,9 +6,6 @@ import { type MemorySample } from "../monitor/types.ts";
 import { type MemoryPolicy } from "./config.ts";
 import { type Series } from "./window.ts";
 
-/** How much longer a size that was too small again is avoided: ten minutes, then forty, … */
-const AGAIN_FACTOR = 4;
-
 /** Kills seen so far, since the monitor started. */
 export type OomKills = Readonly<{
   count: number;
@@ -40,7 +37,7 @@ export function initialOom(): OomState {
   };
 }
 
-/** One more sample (the last of `samples`, which reach back ten seconds). `toldBytes`: the size it was taken in. */
+/** One more sample (the last of `samples`, which reach back `calmWindowMs`). `toldBytes`: the size it was taken in. */
 export function learnOom(
   before: OomState,
   samples: Series<MemorySample>,
@@ -72,7 +69,7 @@ function lessonOf(
   now: MonoMs,
 ): Pick<OomState, "lesson" | "keepMs"> {
   const isAgain = lesson === null && now < lapsedAt + keepMs;
-  const longer = Math.min(AGAIN_FACTOR * keepMs, policy.oomKeepMaxMs);
+  const longer = Math.min(policy.againFactor * keepMs, policy.oomKeepMaxMs);
   const nextMs = isAgain ? longer : lesson === null ? policy.oomKeepMs : keepMs;
   const bytes = Math.max(lesson?.bytes ?? 0, Math.round(policy.emergencyFactor * toldBytes));
   return { lesson: { bytes, until: now + nextMs }, keepMs: nextMs };

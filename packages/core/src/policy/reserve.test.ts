@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PRESETS } from "./config.ts";
+import { PRESETS } from "./presets.ts";
 import {
   expectGrowth,
   forgetGrowth,

@@ -10,9 +10,11 @@ export type Reaction = Readonly<{
   pending: Readonly<{ since: MonoMs; untilTotalBytes: number }> | null;
 }>;
 
-/** Enough for a 99th percentile that is not just the worst of a handful. */
+/** Not a setting, but what tReact is: of so many, enough for a 99th percentile that is not just the worst of a handful. */
 const KEEP = 128;
-/** Most of it: the last blocks may take a moment longer, and bounds may cut a grid cell. */
+/** Not a setting, but what tReact is. */
+const PERCENTILE = 0.99;
+/** Not a setting, but what tReact is: most of it is there; the last blocks may take a moment longer, and bounds may cut a grid cell. */
 const MOST_SHARE = 0.75;
 
 export function initialReaction(): Reaction {
@@ -24,7 +26,7 @@ export function initialReaction(): Reaction {
  */
 export function reactP99Ms(reaction: Reaction): number | null {
   const sorted = [...reaction.measuredMs].sort((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? null;
+  return sorted[Math.ceil(sorted.length * PERCENTILE) - 1] ?? null;
 }
 
 /** What the reserve counts on: the start value until enough was measured, then the p99. */

@@ -125,8 +125,9 @@ test("what is due soon is released with what is due now", () => {
     [5, 6],
     [50, 2],
   ]);
-  expect(releaseOf(window, 99, 100)).toEqual({ due: 9, to: 2 });
-  expect(releaseOf(window, 102, 100)).toEqual({ due: 6, to: 2 });
-  expect(releaseOf(window, 60, 100)).toEqual({ due: 9, to: 9 });
-  expect(releaseOf([], 0, 100)).toBeNull();
+  expect(releaseOf(window, 99, 100, 0.1)).toEqual({ due: 9, to: 2 });
+  expect(releaseOf(window, 99, 100, 0.01)).toEqual({ due: 9, to: 6 });
+  expect(releaseOf(window, 102, 100, 0.1)).toEqual({ due: 6, to: 2 });
+  expect(releaseOf(window, 60, 100, 0.1)).toEqual({ due: 9, to: 9 });
+  expect(releaseOf([], 0, 100, 0.1)).toBeNull();
 });

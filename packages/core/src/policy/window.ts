@@ -24,22 +24,18 @@ export function peakOf(window: PeakWindow, now: MonoMs, holdMs: number): number 
 }
 
 /**
- * Units whose time is up within this last part of the hold go together: one resize, not several.
- */
-const TOGETHER_SHARE = 0.1;
-
-/**
- * What may be released to: `due` is what was needed within the hold, `to` what remains once what is
- * due soon goes with it. null when nothing was noted.
+ * What may be released to: `due` is what was needed within the hold, `to` what remains once what is due within its last
+ * `togetherShare` goes with it: one resize, not several. null when nothing was noted.
  */
 export function releaseOf(
   window: PeakWindow,
   now: MonoMs,
   holdMs: number,
+  togetherShare: number,
 ): Readonly<{ due: number; to: number }> | null {
   const due = peakOf(window, now, holdMs);
   if (due === null) return null;
-  return { due, to: peakOf(window, now, holdMs * (1 - TOGETHER_SHARE)) ?? due };
+  return { due, to: peakOf(window, now, holdMs * (1 - togetherShare)) ?? due };
 }
 
 /** Time that was not watched proves nothing: it does not count towards the hold. */

@@ -66,5 +66,7 @@ export function createFileCacheSchema() {
     deadlineMs: millis(CACHE.deadlineMs, [100, MOST_CACHE_WAIT_MS]),
     maxRefusals: whole(CACHE.maxRefusals, [0, 100]),
     pauseMs: millis(CACHE.pauseMs, [1_000, HOUR_MS]),
+    pauseMaxMs: millis(CACHE.pauseMaxMs, [1_000, HOUR_MS]),
+    leastChangeBytes: bytesSchema().default(CACHE.leastChangeBytes),
   } satisfies Record<keyof FileCachePolicy, z.ZodType>);
 }

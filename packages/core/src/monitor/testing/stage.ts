@@ -1,5 +1,5 @@
 // The commands of the monitor's scenario files, carried out on the small guest of guest.ts.
-import { PRESETS } from "../../policy/config.ts";
+import { PRESETS } from "../../policy/presets.ts";
 import { json, numbers, wordsOf, type Play } from "../../testing/transcript.ts";
 import { monitorStatus } from "../status.ts";
 import { monitorWakeAt } from "../step.ts";

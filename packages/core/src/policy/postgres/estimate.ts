@@ -6,16 +6,19 @@ import { type SessionSettings } from "./settings.ts";
 
 const MIB = 1024 * 1024;
 
-/** An index entry in a sort: its own header and the sort's (8 + 24 + 24), and the key's alignment. PostgreSQL 15. */
+/** Not a setting, but PostgreSQL's: an index entry in a sort: its own header and the sort's (8 + 24 + 24), and the key's alignment. PostgreSQL 15. */
 const ENTRY_BYTES = 64;
-/** What malloc keeps to itself when a session sorts again: measured, a ninth of it at most. */
+/** Not a setting, but glibc's: what malloc keeps to itself when a session sorts again: measured, a ninth of it at most. */
 const MALLOC_FACTOR = 1.1;
-/** What is sorted of a table whose rows nobody counted, as a multiple of it: narrow rows have more headers than data. */
+/** Not a setting, `maxShare` bounds all of it: what is sorted of a table whose rows nobody counted, as a multiple of it: narrow rows have more headers than data. */
 const UNCOUNTED_FACTOR = 3;
-/** PostgreSQL starts no worker for a part of maintenance_work_mem that is smaller. */
+/** Not a setting, but PostgreSQL's: it starts no worker for a part of maintenance_work_mem that is smaller. */
 const LEAST_PER_WORKER_BYTES = 32 * MIB;
-/** The dead tuples that VACUUM collects before PostgreSQL 17 are one array, which can't be larger. */
+/** Not a setting, but PostgreSQL's: the dead tuples that VACUUM collects before PostgreSQL 17 are one array, which can't be larger. */
 const MOST_DEAD_TUPLE_BYTES = 1024 * MIB;
+
+/** Not a setting, but x86-64's: 8 bytes of page table for each page of 4 KiB. */
+const PAGE_TABLE_DIVISOR = 512;
 
 /** null: not known. */
 export type Table = Readonly<{ bytes: number | null; rows: number | null }>;
@@ -68,7 +71,7 @@ export function connectionBytes(
   settings: Pick<SessionSettings, "sharedBuffersBytes" | "hasHugePages">,
   { processBytes }: Pick<AnticipationPolicy, "processBytes">,
 ): number {
-  const pageTable = settings.hasHugePages ? 0 : settings.sharedBuffersBytes / 512;
+  const pageTable = settings.hasHugePages ? 0 : settings.sharedBuffersBytes / PAGE_TABLE_DIVISOR;
   return Math.round(processBytes + pageTable);
 }
 

@@ -4,13 +4,13 @@
 
 const MIB = 1024 * 1024;
 
-/** What the deployed monitor takes off RAM as given, for the kernel: MemTotal is not what QEMU gives. */
+/** Not a setting: what the deployed monitor takes off RAM as given, for the kernel: MemTotal is not what QEMU gives. */
 const SYSTEM_BYTES = 100 * MIB;
-/** Left for everything else before the cache gets anything. */
+/** Not a setting, but of that formula: left for everything else before the cache gets anything. */
 const MIN_REMAINING_BYTES = 256 * MIB;
-/** Each MiB of cache leaves a tenth of one more free, … */
+/** Not a setting, but of that formula: each MiB of cache leaves a tenth of one more free, … */
 const SPREAD = 0.1;
-/** … and it is never more than this share. */
+/** Not a setting, but of that formula: … and it is never more than this share. */
 const MOST_SHARE = 0.75;
 
 /** Bytes, whole MiB, for a VM that is given `memBytes` of RAM. `maxBytes`: what PostgreSQL was started with room for. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PRESETS, withCalm } from "./config.ts";
+import { PRESETS, withCalm } from "./presets.ts";
 
 test.for([
   { calm: 0, factor: 1 / 4 },
