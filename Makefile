@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup build release-fixture record-fixtures check format test test-unit test-e2e
-.PHONY: demo bench calibrate fuzz mutants sim sim-nightly lab clean
+.PHONY: demo walk bench calibrate fuzz mutants sim sim-nightly lab clean
 
 PNPM := scripts/pnpm
 # Arguments for demo and bench, for instance: make demo ARGS=--legacy
@@ -66,6 +66,9 @@ mutants: node_modules/.ready ## break the core in SAMPLE=200 small ways (SEED=1)
 
 demo: setup build ## watch a real VM size itself (ARGS=--legacy: under the metrics-based algorithm)
 	@node --import tsx test-e2e/demo/main.ts $(ARGS)
+
+walk: setup build ## do in a real guest what docs/postgres.md says, and write what is seen into it
+	@node --import tsx test-e2e/walk/main.ts
 
 bench: setup build ## measure, and print the figures with the machine they came from
 	@node --import tsx test-e2e/bench/main.ts $(ARGS)

@@ -14,6 +14,7 @@ export default defineConfig({
             "test-e2e/bench/*.test.ts",
             "test-e2e/compat/*.test.ts",
             "test-e2e/chart/*.test.ts",
+            "test-e2e/walk/*.test.ts",
           ],
         },
       },
@@ -21,12 +22,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test-e2e/**/*.test.ts"],
-          exclude: [
-            "**/node_modules/**",
-            "test-e2e/bench/*.test.ts",
-            "test-e2e/compat/*.test.ts",
-            "test-e2e/chart/*.test.ts",
-          ],
+exclude: ["**/node_modules/**", "test-e2e/{bench,compat,chart,walk}/*.test.ts"],
           globalSetup: "test-e2e/harness/global-setup.ts",
           // Guests are heavy: two cores carry one or two of them, so files run one after another.
           fileParallelism: false,

@@ -109,7 +109,8 @@ if [ -n "$uninstall" ]; then
   rmdir "$root$lib" "$root$unit.d" 2>/dev/null || true
   ! runs_systemd || systemctl daemon-reload
   if [ -z "$root" ] && ! runs_systemd; then
-    rm -rf /run/selfscale
+    # The second is where SQL functions and monitor meet, unless its settings say otherwise.
+    rm -rf /run/selfscale /run/selfscale-postgres
     rmdir /sys/fs/cgroup/selfscale-monitor 2>/dev/null || true
   fi
   [ -z "$changed" ] && say "was not installed"

@@ -8,10 +8,12 @@ import { until } from "./until.ts";
 export const BARE_MIB = 128;
 
 /** Stopped at its first instruction, one fixed size. `qmp` is for the agent. */
-export async function startBareQemu(): Promise<Readonly<{ qmp: string; kill: () => void }>> {
+export async function startBareQemu(
+  mib = BARE_MIB,
+): Promise<Readonly<{ qmp: string; kill: () => void }>> {
   const runDir = await makeRunDir();
   const [socket, probe] = [join(runDir, "qmp.sock"), join(runDir, "probe.sock")];
-  const words = `-machine q35 -accel tcg -nodefaults -no-user-config -display none -S -m ${BARE_MIB}M`;
+  const words = `-machine q35 -accel tcg -nodefaults -no-user-config -display none -S -m ${mib}M`;
   const qemu = ["qemu-system-x86_64", ...words.split(" ")];
   for (const path of [socket, probe]) qemu.push("-qmp", `unix:${path},server=on,wait=off`);
   // Killed by the kernel if we are; setpriv keeps the pid.

@@ -76,6 +76,15 @@ test("a full node: who waits, since when, and what is in the way", () => {
   expect(text).toContain("It grows when another machine of the node gives something back");
 });
 
+test("that CPU can't be limited keeps no machine from growing, and is not said to", () => {
+  const one = guest();
+  one.plugMs = 1_000_000;
+  one.reserve("a", 1024, 0);
+  one.report({ reason: "no-cpu-quota" });
+  one.run(1_000);
+  expect(told(one)).toContain("In the way: it was asked for and is on its way.");
+});
+
 test("in use, beyond the operator's largest size, and on its way down", () => {
   const one = guest();
   one.cpuDemand = 8;

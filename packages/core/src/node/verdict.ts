@@ -145,7 +145,7 @@ export function verdictOf(
     "emergency-headroom": "what is left is kept for memory pressure and reservations",
     priority: "VMs of a higher priority want the rest",
     "fair-share": `that is its fair share by weight ${account.weight}`,
-    "node-size": "the node has no more",
+    "node-size": "the node has no more, and no other VM more than its minimum",
   };
   const who = rule === "not-looked-at" || held.length === 0 ? "" : `: ${held.join(", ")}`;
   const { name, want, permit } = account;

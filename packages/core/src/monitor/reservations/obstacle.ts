@@ -7,7 +7,6 @@ const IN_WORDS: Readonly<Record<string, string>> = {
   paused: "QEMU is paused, or the operator holds the size",
   stuck: "the machine refuses to move",
   "no-memory-device": "the machine has no memory that could be plugged",
-  "no-cpu-quota": "CPU can't be limited on this node",
 };
 
 /** Always something: at the least, that it is on its way. */
