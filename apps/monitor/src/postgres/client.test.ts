@@ -175,6 +175,24 @@ test("absent, starting, restarted, crashed: it is connected again each time", as
   expect(events).toEqual(["connected", "lost", "connected"]);
 });
 
+test("a connection that is reset is lost: the socket's words are no SQLSTATE", async () => {
+  const calls: net.Socket[] = [];
+  const relay = net.createServer((socket) => {
+    const behind = net.connect(path.join(server.dir, `.s.PGSQL.${server.port}`));
+    for (const end of [socket, behind]) end.on("error", () => end.destroy());
+    socket.pipe(behind).pipe(socket);
+    calls.push(socket);
+  });
+  await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+  const client = start({ host: "127.0.0.1", port: (relay.address() as net.AddressInfo).port });
+  await connected(client);
+  const running = client.query("SELECT pg_sleep(60)");
+  calls[0]?.resetAndDestroy();
+  expect(await running).toMatchObject({ ok: false, code: "LOST" });
+  await client.stop();
+  await new Promise((resolve) => relay.close(resolve));
+});
+
 test("a server that takes the call and says nothing costs one connectMs each time, and nothing else", async () => {
   const sockets: net.Socket[] = [];
   const mute = net.createServer((socket) => void sockets.push(socket));

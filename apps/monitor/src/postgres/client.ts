@@ -146,8 +146,9 @@ export class PostgresClient {
     try {
       return { ok: true, rows: await connection.run(job.text, job.values) };
     } catch (error) {
-      const { code = "LOST", message } = error as Error & { code?: string };
-      return failure(code, message);
+      const { code, message, syscall } = error as NodeJS.ErrnoException;
+      // The socket's own errors have a code too, and mean that the connection ended.
+      return failure(syscall === undefined ? (code ?? "LOST") : "LOST", message);
     } finally {
       clearTimeout(hangUp);
     }

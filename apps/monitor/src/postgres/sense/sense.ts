@@ -45,8 +45,8 @@ export type SenseTimers = Readonly<{
 export const SENSE_TIMERS: SenseTimers = { lookEveryMs: 1_000, settingsEveryMs: 10_000 };
 
 const DUPLICATE_PREPARED_STATEMENT = "42P05";
-/** The client says itself that the connection is gone. */
-const GONE: readonly string[] = ["NOT_CONNECTED", "LOST"];
+/** The client says itself that the connection is gone, also when the server announced its end (class 57P). */
+const GONE = /^(NOT_CONNECTED|LOST|57P0[1-5])$/;
 
 export class PostgresSense {
   readonly #ground: SenseGround;
@@ -90,7 +90,7 @@ export class PostgresSense {
     const outcome = await this.#lookOnce();
     this.#isLooking = false;
     if (outcome.ok) this.#problem = null;
-    else if (!GONE.includes(outcome.code)) this.#report(outcome.message);
+    else if (!GONE.test(outcome.code)) this.#report(outcome.message);
   }
 
   async #lookOnce(): Promise<PostgresOutcome> {
