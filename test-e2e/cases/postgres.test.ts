@@ -67,6 +67,8 @@ describe("with an agent that may let it grow", () => {
     expect(await story.life()).toEqual(before);
   });
 
+  test("it shrinks to what it was", async () => await story.untilSmall());
+
   test.each([
     ["an index build", `${INDEX}; DROP INDEX big_s`, "CREATE INDEX"],
     [
