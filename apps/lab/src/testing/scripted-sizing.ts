@@ -9,6 +9,8 @@ const REPORT_MIN_MS = 500;
 const REPORT_EVERY_MS = 30_000;
 const REFUSED_PAUSE_MS = 5_000;
 const BURST_MS = 100;
+/** More than checks send one after another, and less than the 20 at once of the one that is about bursts. */
+const BURST_LEAST = 16;
 
 export class ScriptedSizing {
   readonly #link: SpeakingLink;
@@ -103,7 +105,7 @@ export class ScriptedSizing {
     if (has("punishes bursts")) {
       this.#burst += 1;
       this.#link.later(BURST_MS, () => (this.#burst -= 1));
-      if (this.#burst > 10) this.#link.close(1008, "too many");
+      if (this.#burst > BURST_LEAST) this.#link.close(1008, "too many");
     }
     const { isMismatched } = this.#link;
     const stuck = { outcome: "deferred", reason: "stuck" };
