@@ -73,7 +73,8 @@ export class GrantedFile {
     const rows = all.map(({ request: { waitUntil: _, holdUntil, ...request }, granted }) => ({
       ...request,
       granted,
-      endsMs: holdUntil === null ? null : Math.round(holdUntil + sinceBootMs),
+      // Rounded down: no restart makes it longer.
+      endsMs: holdUntil === null ? null : Math.floor(holdUntil + sinceBootMs),
       standsAlone: standsAlone(request.id),
     }));
     const text = rows.length === 0 ? null : JSON.stringify({ format: FORMAT, boot, base, rows });
