@@ -1,54 +1,34 @@
 // What sessions may say and do that nobody had in mind: each ends with an SQLSTATE of its own, and leaves nothing.
-import fs from "node:fs";
-import path from "node:path";
 import { type Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { DoorRig, makeDoorRoot } from "../../testing/door-rig.ts";
-import { PostgresServer } from "../../testing/postgres-server.ts";
+import { type DoorRig } from "../../testing/door-rig.ts";
+import { DoorStage } from "../../testing/door-stage.ts";
+import { type PostgresServer } from "../../testing/postgres-server.ts";
 import { refusalOf, reserve, rowOf, rowsOf } from "../../testing/sql.ts";
 import { until } from "../../testing/until.ts";
-import { installScript } from "../sql/script.ts";
 import { LOCK_CLASS } from "../sql/version.ts";
 
+let stage: DoorStage;
 let server: PostgresServer;
-let root: string;
 let rig: DoorRig;
 let app: Client;
-const sessions: Client[] = [];
 
 beforeAll(async () => {
-  server = await PostgresServer.start(["max_prepared_transactions = 4"]);
-  root = makeDoorRoot();
-  await server.query(installScript(root));
-  await server.query("CREATE ROLE app LOGIN IN ROLE selfscale_user");
+  stage = await DoorStage.start({ settings: ["max_prepared_transactions = 4"] });
+  ({ server } = stage);
 });
-afterAll(async () => {
-  await server.remove();
-  fs.rmSync(root, { recursive: true });
-});
+afterAll(() => stage.remove());
 beforeEach(async () => {
-  rig = await DoorRig.start(server, root);
-  app = await session("app");
+  ({ rig, app } = await stage.open());
 });
-afterEach(async () => {
-  await Promise.all(sessions.splice(0).map((client) => client.end()));
-  try {
-    await nothingIsHeld();
-    await until("nothing is left of it", () => bells().length === 0 || null);
-  } finally {
-    await rig.stop();
-    fs.rmSync(path.join(root, String(server.port)), { recursive: true });
-  }
-});
+afterEach(() =>
+  stage.close(() => until("nothing is left of it", () => stage.bells().length === 0 || null)),
+);
 
-async function session(user: string): Promise<Client> {
-  const client = await server.connect({ user });
-  sessions.push(client);
-  return client;
-}
+const session = (user: string) => stage.session(user);
 
-const nothingIsHeld = () => until("nothing is held", () => rig.active.size === 0 || null);
-const bells = () => fs.readdirSync(path.join(root, String(server.port), "bell"));
+const nothingIsHeld = () => stage.nothingIsHeld();
+const bells = () => stage.bells();
 const locks = () =>
   server.query(
     `SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid IN (${LOCK_CLASS}, ${LOCK_CLASS + 1})`,

@@ -3,73 +3,38 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Client, type DatabaseError } from "pg";
-import { DoorRig, makeDoorRoot } from "../../testing/door-rig.ts";
-import { PostgresServer } from "../../testing/postgres-server.ts";
+import { type Client } from "pg";
+import { type DoorRig } from "../../testing/door-rig.ts";
+import { DoorStage } from "../../testing/door-stage.ts";
+import { type PostgresServer } from "../../testing/postgres-server.ts";
+import { refusalOf, reserve, rowOf, rowsOf } from "../../testing/sql.ts";
 import { until } from "../../testing/until.ts";
 import { installScript } from "../sql/script.ts";
 import { LOCK_CLASS } from "../sql/version.ts";
 
+let stage: DoorStage;
 let server: PostgresServer;
 let root: string;
 let rig: DoorRig;
 let app: Client;
-const sessions: Client[] = [];
 
 beforeAll(async () => {
-  server = await PostgresServer.start();
-  root = makeDoorRoot();
-  await server.query(installScript(root));
-  await server.query("CREATE ROLE app LOGIN IN ROLE selfscale_user; CREATE ROLE stranger LOGIN");
-  await server.query("CREATE ROLE other LOGIN IN ROLE selfscale_user");
+  stage = await DoorStage.start({
+    roles: "CREATE ROLE stranger LOGIN; CREATE ROLE other LOGIN IN ROLE selfscale_user",
+  });
+  ({ server, root } = stage);
 });
-afterAll(async () => {
-  await server.remove();
-  fs.rmSync(root, { recursive: true });
-});
+afterAll(() => stage.remove());
 beforeEach(async () => {
-  rig = await DoorRig.start(server, root);
-  app = await session("app");
+  ({ rig, app } = await stage.open());
 });
-afterEach(async () => {
-  await Promise.all(sessions.splice(0).map((client) => client.end()));
-  try {
-    await nothingIsHeld();
-  } finally {
-    // A test that failed must not make the next ones fail.
-    await rig.stop();
-    fs.rmSync(path.join(root, String(server.port)), { recursive: true });
-  }
-});
+afterEach(() => stage.close());
 
-async function session(user: string): Promise<Client> {
-  const client = await server.connect({ user });
-  sessions.push(client);
-  return client;
-}
+const session = (user: string) => stage.session(user);
 
-const nothingIsHeld = () => until("nothing is held", () => rig.active.size === 0 || null);
+const nothingIsHeld = () => stage.nothingIsHeld();
 /** The door has no more to do with any. */
-const bells = () => fs.readdirSync(path.join(root, String(server.port), "bell"));
-
-async function rows(client: Client, text: string): Promise<readonly Record<string, unknown>[]> {
-  return (await client.query<Record<string, unknown>>(text)).rows;
-}
-async function one(client: Client, text: string): Promise<Record<string, unknown>> {
-  return (await rows(client, text))[0] ?? {};
-}
-const reserve = (client: Client, args: string) =>
-  one(client, `SELECT * FROM selfscale.reserve(${args})`);
-
-/** SQLSTATE, message and the rest of the error that a statement ends with. */
-async function refusal(client: Client, text: string): Promise<DatabaseError> {
-  try {
-    await client.query(text);
-  } catch (error) {
-    return error as DatabaseError;
-  }
-  throw new Error(`expected an error of ${text}`);
-}
+const bells = () => stage.bells();
 
 describe("what is granted", () => {
   test("a row says what, and why", async () => {
@@ -91,7 +56,7 @@ describe("what is granted", () => {
     const other = await session("other");
     await Promise.all([reserve(app, "'1GB'"), reserve(other, "'2GB', reason => 'Überprüfung'")]);
     expect([...rig.held()].sort()).toEqual(["app 1 GiB granted", "other 2 GiB granted"]);
-    const seen = await rows(
+    const seen = await rowsOf(
       app,
       "SELECT owner, memory, state, reason, scope FROM selfscale.reservations ORDER BY owner",
     );
@@ -99,11 +64,11 @@ describe("what is granted", () => {
       { owner: "app", memory: "1024 MB", state: "granted", scope: "session" },
       { owner: "other", memory: "2048 MB", reason: "Überprüfung" },
     ]);
-    expect(await one(app, "SELECT rung, cpu, memory, note FROM selfscale.size LIMIT 1")).toEqual({
+    expect(await rowOf(app, "SELECT rung, cpu, memory, note FROM selfscale.size LIMIT 1")).toEqual({
       ...{ rung: "desired", cpu: "2", memory: "2048 MB", note: "idle, met" },
     });
-    expect(await rows(app, "SELECT * FROM selfscale.decisions")).toEqual([]);
-    expect(await rows(app, "SELECT * FROM selfscale.explain()")).toEqual([
+    expect(await rowsOf(app, "SELECT * FROM selfscale.decisions")).toEqual([]);
+    expect(await rowsOf(app, "SELECT * FROM selfscale.explain()")).toEqual([
       { explain: "It has 2 vCPU, 2048 MiB." },
       { explain: "Nothing more is needed." },
     ]);
@@ -114,8 +79,7 @@ describe("what is granted", () => {
     const superuser = await server.connect({ database: "latin" });
     await superuser.query(installScript(root));
     await superuser.end();
-    const latin = await server.connect({ user: "app", database: "latin" });
-    sessions.push(latin);
+    const latin = await stage.session("app", "latin");
     await reserve(app, String.raw`'1GB', reason => 'für \u03a9Ω\'`);
     expect(await reserve(latin, "'2GB', reason => 'süß'")).toMatchObject({ granted: true });
     expect(rig.asked.map(({ reason }) => reason)).toEqual([
@@ -123,11 +87,11 @@ describe("what is granted", () => {
       "süß",
     ]);
     const seen = "SELECT database, reason FROM selfscale.reservations ORDER BY database DESC";
-    expect(await rows(app, seen)).toEqual([
+    expect(await rowsOf(app, seen)).toEqual([
       { database: "postgres", reason: String.raw`für \u03a9Ω\ `.trim() },
       { database: "latin", reason: "süß" },
     ]);
-    expect(await rows(latin, seen)).toEqual([
+    expect(await rowsOf(latin, seen)).toEqual([
       { database: "postgres", reason: String.raw`f?r \u03a9?\ `.trim() },
       { database: "latin", reason: "s??" },
     ]);
@@ -178,8 +142,8 @@ describe("what is granted", () => {
     await rig.looked();
     expect(rig.held()).toEqual(["app 1 GiB granted"]);
     const again = await session("app");
-    const { id } = await one(again, "SELECT id FROM selfscale.reservations");
-    expect(await one(again, `SELECT selfscale.release('${String(id)}')`)).toEqual({ release: 1 });
+    const { id } = await rowOf(again, "SELECT id FROM selfscale.reservations");
+    expect(await rowOf(again, `SELECT selfscale.release('${String(id)}')`)).toEqual({ release: 1 });
     expect(rig.held()).toEqual([]);
     expect(bells()).toEqual([]);
   });
@@ -190,28 +154,28 @@ describe("ending it by hand", () => {
     await app.query("BEGIN");
     await reserve(app, "'1GB', scope => 'transaction'");
     await reserve(app, "'2GB', scope => 'session'");
-    expect(await one(app, "SELECT selfscale.release()")).toEqual({ release: 2 });
+    expect(await rowOf(app, "SELECT selfscale.release()")).toEqual({ release: 2 });
     expect(rig.held()).toEqual([]);
-    expect(await rows(app, "SELECT * FROM selfscale.reservations")).toEqual([]);
+    expect(await rowsOf(app, "SELECT * FROM selfscale.reservations")).toEqual([]);
     await app.query("COMMIT");
-    expect(await one(app, "SELECT selfscale.release()")).toEqual({ release: 0 });
-    expect(await one(app, "SELECT selfscale.release('sql-1')")).toEqual({ release: 0 });
-    expect(await one(app, "SELECT selfscale.release('''; DROP')")).toEqual({ release: 0 });
+    expect(await rowOf(app, "SELECT selfscale.release()")).toEqual({ release: 0 });
+    expect(await rowOf(app, "SELECT selfscale.release('sql-1')")).toEqual({ release: 0 });
+    expect(await rowOf(app, "SELECT selfscale.release('''; DROP')")).toEqual({ release: 0 });
   });
 
   test("not those of others, except for who may act as them", async () => {
     const { id } = await reserve(app, "'1GB'");
     const other = await session("other");
-    const error = await refusal(other, `SELECT selfscale.release('${String(id)}')`);
+    const error = await refusalOf(other, `SELECT selfscale.release('${String(id)}')`);
     expect(error).toMatchObject({
       code: "42501",
       message: `reservation "${String(id)}" belongs to role "app"`,
     });
-    expect(await refusal(other, `SELECT selfscale.hold('1 s', '${String(id)}')`)).toMatchObject({
+    expect(await refusalOf(other, `SELECT selfscale.hold('1 s', '${String(id)}')`)).toMatchObject({
       code: "42501",
     });
     const superuser = await session("postgres");
-    expect(await one(superuser, `SELECT selfscale.release('${String(id)}')`)).toEqual({
+    expect(await rowOf(superuser, `SELECT selfscale.release('${String(id)}')`)).toEqual({
       release: 1,
     });
     expect(rig.held()).toEqual([]);
@@ -219,13 +183,13 @@ describe("ending it by hand", () => {
 
   test("hold() makes it last from now; afterwards it ends by itself", async () => {
     await reserve(app, "'1GB'");
-    expect(await one(app, "SELECT selfscale.hold('1 hour')")).toEqual({ hold: 1 });
-    const { left } = await one(
+    expect(await rowOf(app, "SELECT selfscale.hold('1 hour')")).toEqual({ hold: 1 });
+    const { left } = await rowOf(
       app,
       "SELECT until - now() > '59 min' AS left FROM selfscale.reservations",
     );
     expect(left).toBe(true);
-    expect(await one(app, "SELECT selfscale.hold('1 s')")).toEqual({ hold: 1 });
+    expect(await rowOf(app, "SELECT selfscale.hold('1 s')")).toEqual({ hold: 1 });
     await nothingIsHeld();
   });
 });
@@ -260,7 +224,7 @@ describe("what is not granted", () => {
     { args: "'1GB', if_refused => NULL", code: "22004", message: "if_refused is NULL" },
     { args: "'9GB'", code: "53400", message: "9216 MB can never be granted here" },
   ])("$args is $code", async ({ args, code, message }) => {
-    const error = await refusal(app, `SELECT selfscale.reserve(${args})`);
+    const error = await refusalOf(app, `SELECT selfscale.reserve(${args})`);
     expect({ code: error.code, message: error.message }).toEqual({ code, message });
     expect(rig.held()).toEqual([]);
   });
@@ -278,7 +242,7 @@ describe("what is not granted", () => {
 
   test("the node is full: it waits, and then fails, and nothing is left", async () => {
     rig.isFull = true;
-    const error = await refusal(app, "SELECT selfscale.reserve('1GB', wait => '0.1 s')");
+    const error = await refusalOf(app, "SELECT selfscale.reserve('1GB', wait => '0.1 s')");
     expect(error).toMatchObject({
       code: "53000",
       message: "1024 MB was not granted within 00:00:00.1",
@@ -307,8 +271,8 @@ describe("what is not granted", () => {
   ])("$name ends the wait, and with it the request", async ({ settings, end }) => {
     rig.isFull = true;
     if (settings !== "") await app.query(settings);
-    const { pid } = await one(app, "SELECT pg_backend_pid() AS pid");
-    const refused = refusal(
+    const { pid } = await rowOf(app, "SELECT pg_backend_pid() AS pid");
+    const refused = refusalOf(
       app,
       "SELECT selfscale.reserve('1GB', wait => '1 min', scope => 'session')",
     );
@@ -326,7 +290,7 @@ describe("what is not granted", () => {
     );
     expect(rig.held()).toEqual([]);
     expect(
-      await rows(
+      await rowsOf(
         app,
         `SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = ${LOCK_CLASS}`,
       ),
@@ -336,7 +300,7 @@ describe("what is not granted", () => {
 
   test("10 000 in a loop: as many as one role may have, then an error; after them everything is free", async () => {
     await app.query("BEGIN");
-    const error = await refusal(
+    const error = await refusalOf(
       app,
       "DO $$ BEGIN FOR i IN 1..10000 LOOP PERFORM selfscale.reserve('1MB', scope => 'transaction'); END LOOP; END $$",
     );
@@ -363,7 +327,7 @@ describe("how many one role has already: what the monitor's last word lists coun
     const reservations = NONCES.map((nonce) => ({ id: `sql-${nonce}`, nonce, ...rows }));
     const word = { ...state, reservations, writtenAtMs: Date.now() };
     fs.writeFileSync(rig.stateFile, JSON.stringify(word));
-    return (await refusal(app, "SELECT selfscale.reserve('1MB', wait => '0 s')")).code;
+    return (await refusalOf(app, "SELECT selfscale.reserve('1MB', wait => '0 s')")).code;
   }
   const NONCES = Array.from({ length: 48 }, (_, index) => 1_001 + 2 * index);
   const UNANSWERED = "53000";
@@ -412,7 +376,7 @@ describe("a stranger", () => {
     "SELECT selfscale._state()",
     "SET ROLE selfscale_owner",
   ])("is refused: %s", async (text) => {
-    expect(await refusal(await session("stranger"), text)).toMatchObject({ code: "42501" });
+    expect(await refusalOf(await session("stranger"), text)).toMatchObject({ code: "42501" });
   });
 
   test("nor may who may reserve touch what is beneath it", async () => {
@@ -423,7 +387,7 @@ describe("a stranger", () => {
       "_root()",
       "_answer(1)",
     ]) {
-      expect(await refusal(app, `SELECT selfscale.${call}`)).toMatchObject({ code: "42501" });
+      expect(await refusalOf(app, `SELECT selfscale.${call}`)).toMatchObject({ code: "42501" });
     }
   });
 
@@ -446,30 +410,30 @@ describe("a stranger", () => {
 describe("when something goes away", () => {
   test("no monitor: an error at once, and words", async () => {
     await rig.stop();
-    expect(await refusal(app, "SELECT selfscale.reserve('1GB')")).toMatchObject({
+    expect(await refusalOf(app, "SELECT selfscale.reserve('1GB')")).toMatchObject({
       ...{
         code: "55000",
         message: "no selfscale monitor serves this server",
         detail: "None is connected.",
       },
     });
-    expect(await refusal(app, "SELECT * FROM selfscale.size")).toMatchObject({ code: "55000" });
-    expect(await one(app, "SELECT selfscale.explain()")).toEqual({
+    expect(await refusalOf(app, "SELECT * FROM selfscale.size")).toMatchObject({ code: "55000" });
+    expect(await rowOf(app, "SELECT selfscale.explain()")).toEqual({
       explain: "The size stays what it is: no selfscale monitor serves this server.",
     });
-    expect(await one(app, "SELECT selfscale.release()")).toEqual({ release: 0 });
+    expect(await rowOf(app, "SELECT selfscale.release()")).toEqual({ release: 0 });
   });
 
   test("a monitor that dies while someone waits: the wait ends before its deadline", async () => {
     rig.isFull = true;
-    const refused = refusal(app, "SELECT selfscale.reserve('1GB', wait => '10 min')");
+    const refused = refusalOf(app, "SELECT selfscale.reserve('1GB', wait => '10 min')");
     await until("it waits", () => rig.active.size === 1 || null);
     await rig.kill();
     rig.active.clear();
     expect(await refused).toMatchObject({
       ...{ code: "55000", message: "the selfscale monitor has gone while we waited" },
     });
-    expect(await refusal(app, "SELECT selfscale.reserve('1GB')")).toMatchObject({
+    expect(await refusalOf(app, "SELECT selfscale.reserve('1GB')")).toMatchObject({
       ...{ code: "55000", detail: expect.stringMatching(/^The last word of one is of /) as string },
     });
   }, 30_000);
@@ -482,8 +446,7 @@ describe("when something goes away", () => {
     rig.isFull = true;
     const waited = reserve(waiting, "'2GB', wait => '1 min'");
     await until("it waits", () => rig.active.size === 3 || null);
-    await rig.stop();
-    rig = await DoorRig.start(server, root);
+    rig = await stage.reopen();
     expect(await waited).toMatchObject({ granted: true });
     expect([...rig.held()].sort()).toEqual([
       "app 1 GiB granted",
@@ -496,7 +459,7 @@ describe("when something goes away", () => {
       "proceed",
       "proceed",
     ]);
-    const { id } = await one(
+    const { id } = await rowOf(
       waiting,
       "SELECT id FROM selfscale.reservations WHERE owner = 'other'",
     );
@@ -513,7 +476,7 @@ describe("when something goes away", () => {
         (await server.query("SELECT FROM pg_locks WHERE locktype = 'advisory'")).length === 0 ||
         null,
     );
-    rig = await DoorRig.start(server, root);
+    rig = await stage.reopen();
     await until("the files are gone", () => bells().length === 0 || null);
     expect(rig.asked).toEqual([]);
   });
@@ -542,7 +505,7 @@ describe("when something goes away", () => {
   test("PostgreSQL restarted under the monitor: its sessions are gone, what is held by time alone stays", async () => {
     await reserve(app, "'1GB'");
     await reserve(app, "'2GB', hold => '1 hour'");
-    sessions.splice(0);
+    stage.loseSessions();
     await server.stop("immediate");
     await until("it is noticed", () => !rig.client.isConnected || null);
     await server.run();
@@ -556,7 +519,7 @@ describe("when something goes away", () => {
 
   test("PostgreSQL away for long: what its sessions held ends", async () => {
     await reserve(app, "'1GB'");
-    sessions.splice(0);
+    stage.loseSessions();
     await server.stop();
     await nothingIsHeld();
     expect(rig.lines).toContain(
@@ -600,14 +563,14 @@ describe("when something goes away", () => {
       JSON.stringify({ ...state, schema: 2, writtenAtMs: Date.now() }),
     );
     for (const call of ["SELECT selfscale.reserve('1GB')", "SELECT * FROM selfscale.size"]) {
-      expect(await refusal(app, call)).toMatchObject({
+      expect(await refusalOf(app, call)).toMatchObject({
         ...{
           code: "0A000",
           message: 'the schema "selfscale" is version 1, the monitor speaks version 2',
         },
       });
     }
-    expect(await one(app, "SELECT selfscale.explain()")).toMatchObject({
+    expect(await rowOf(app, "SELECT selfscale.explain()")).toMatchObject({
       explain: expect.stringMatching(/the monitor speaks version 2/) as string,
     });
   });

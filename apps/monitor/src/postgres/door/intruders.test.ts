@@ -3,53 +3,36 @@ import fs from "node:fs";
 import path from "node:path";
 import { type Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { DoorRig, makeDoorRoot } from "../../testing/door-rig.ts";
-import { PostgresServer } from "../../testing/postgres-server.ts";
+import { type DoorRig } from "../../testing/door-rig.ts";
+import { DoorStage } from "../../testing/door-stage.ts";
+import { type PostgresServer } from "../../testing/postgres-server.ts";
 import { refusalOf, reserve, rowOf, rowsOf } from "../../testing/sql.ts";
 import { until } from "../../testing/until.ts";
-import { installScript } from "../sql/script.ts";
 import { LOCK_CLASS } from "../sql/version.ts";
 
+let stage: DoorStage;
 let server: PostgresServer;
 let root: string;
 let rig: DoorRig;
 let app: Client;
-const sessions: Client[] = [];
 
 beforeAll(async () => {
-  server = await PostgresServer.start();
-  root = makeDoorRoot();
-  await server.query(installScript(root));
-  await server.query(`
-    CREATE ROLE app LOGIN IN ROLE selfscale_user;
-    CREATE ROLE other LOGIN IN ROLE selfscale_user;
-    CREATE ROLE stranger LOGIN;
-    GRANT ALL ON SCHEMA public TO other, stranger;
-  `);
+  stage = await DoorStage.start({
+    roles: `
+      CREATE ROLE other LOGIN IN ROLE selfscale_user;
+      CREATE ROLE stranger LOGIN;
+      GRANT ALL ON SCHEMA public TO other, stranger;
+    `,
+  });
+  ({ server, root } = stage);
 });
-afterAll(async () => {
-  await server.remove();
-  fs.rmSync(root, { recursive: true });
-});
+afterAll(() => stage.remove());
 beforeEach(async () => {
-  rig = await DoorRig.start(server, root);
-  app = await session("app");
+  ({ rig, app } = await stage.open());
 });
-afterEach(async () => {
-  await Promise.all(sessions.splice(0).map((client) => client.end()));
-  try {
-    await until("nothing is held", () => rig.active.size === 0 || null);
-  } finally {
-    await rig.stop();
-    fs.rmSync(path.join(root, String(server.port)), { recursive: true });
-  }
-});
+afterEach(() => stage.close());
 
-async function session(user: string): Promise<Client> {
-  const client = await server.connect({ user });
-  sessions.push(client);
-  return client;
-}
+const session = (user: string) => stage.session(user);
 
 const numberOf = (row: Record<string, unknown>) => String(row["id"]).slice("sql-".length);
 
@@ -174,8 +157,7 @@ describe("a flood costs the monitor nothing, or as much as was really asked", ()
   const TIMES = 200;
 
   beforeEach(async () => {
-    await rig.stop();
-    rig = await DoorRig.start(server, root, {
+    rig = await stage.reopen({
       timers: { lookEveryMs: LOOK_EVERY_MS, schemaEveryMs: 3_600_000 },
     });
     // While something is held the door looks by itself.
